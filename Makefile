@@ -1,0 +1,40 @@
+# Two commands matter: `make repro` and `make test`. Everything else is for those who work on the package.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= results
+PRESET ?= standard
+
+.PHONY: repro test lint format evidence bench notebooks clean
+
+repro: $(VENV)/installed
+	$(BIN)/python -m paper_repro all --preset $(PRESET) --out $(OUT)
+
+test: $(VENV)/installed
+	$(BIN)/python -m pytest -n 2 -m "not evidence"
+
+evidence: $(VENV)/installed
+	$(BIN)/python -m pytest -m evidence
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/installed
+	$(BIN)/python -m benchmarks
+
+notebooks: $(VENV)/installed
+	$(BIN)/python -m notebooks
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) results build *.egg-info

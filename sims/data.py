@@ -1,0 +1,123 @@
+"""Samples of problems: arrays drawn from a data law by a key. Everything here can be traced and vectorised over keys."""
+
+from functools import singledispatch
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from sims.label_noise import flip_binary, flip_classes
+from spec.problems import NoisyLinearTeacher, RealData, SignalNoiseMixture
+from spec.validation import InputError
+
+
+class Split(NamedTuple):
+    """x (n, d); t (n,) observed labels; y (n,) true labels. Binary labels are -1 and 1, classes are 0, 1, ..."""
+
+    x: jax.Array
+    t: jax.Array
+    y: jax.Array
+
+    @property
+    def mislabelled(self) -> jax.Array:
+        return self.t != self.y
+
+
+class Data(NamedTuple):
+    """Only the training split carries label noise; validation is None for synthetic problems."""
+
+    train: Split
+    validation: Split | None
+    test: Split
+
+
+class Source(NamedTuple):
+    """A loaded real data set: x (n, d) in [0, 1], y (n,) classes."""
+
+    x: Any
+    y: Any
+    classes: int
+
+
+def require_precision(dtype: Any) -> None:
+    """Refuse float64 where JAX would silently compute in float32."""
+    if jnp.dtype(dtype) == jnp.float64 and not jax.config.jax_enable_x64:
+        raise InputError("dtype must be float32 unless jax_enable_x64 is set, got float64")
+
+
+@singledispatch
+def sample(problem: Any, key: jax.Array, *, dtype: Any, n_test: int = 1000, source: Source | None = None) -> Data:
+    """Draw a training split with label noise and a clean test split.
+
+    n_test: size of the test split of synthetic problems. source: the loaded arrays of a RealData problem
+    (sims.real_data.load), passed in so that they need not be baked into compiled code.
+    """
+    raise TypeError(f"cannot sample {problem!r}")
+
+
+@sample.register
+def _(
+    problem: SignalNoiseMixture,
+    key: jax.Array,
+    *,
+    dtype: Any,
+    n_test: int = 1000,
+    source: Source | None = None,  # noqa: ARG001
+) -> Data:
+    require_precision(dtype)
+    train, test, flips = jax.random.split(key, 3)
+
+    def examples(key: jax.Array, n: int) -> tuple[jax.Array, jax.Array]:
+        labels, noise = jax.random.split(key)
+        y = jax.random.permutation(labels, jnp.where(jnp.arange(n) < n // 2, -1, 1)).astype(dtype)
+        z = jax.random.normal(noise, (n, problem.d), dtype)
+        if problem.noise == "orthogonal":
+            z = z.at[:, 0].set(0)
+        mean = jnp.zeros((1, problem.d), dtype).at[0, 0].set(problem.B)
+        return y[:, None] * (mean + problem.gamma * z), y
+
+    x, y = examples(train, problem.n)
+    x_test, y_test = examples(test, n_test)
+    t = flip_binary(y, problem.Delta, problem.flips, flips)
+    return Data(Split(x, t, y), None, Split(x_test, y_test, y_test))
+
+
+@sample.register
+def _(
+    problem: NoisyLinearTeacher,
+    key: jax.Array,
+    *,
+    dtype: Any,
+    n_test: int = 1000,
+    source: Source | None = None,  # noqa: ARG001
+) -> Data:
+    require_precision(dtype)
+    train, test, flips = jax.random.split(key, 3)
+    x = jax.random.normal(train, (problem.n, problem.d), dtype)
+    x_test = jax.random.normal(test, (n_test, problem.d), dtype)
+    y, y_test = (jnp.where(a[:, 0] >= 0, 1, -1).astype(dtype) for a in (x, x_test))
+    t = flip_binary(y, problem.Delta, problem.flips, flips)
+    return Data(Split(x, t, y), None, Split(x_test, y_test, y_test))
+
+
+@sample.register
+def _(
+    problem: RealData,
+    key: jax.Array,
+    *,
+    dtype: Any,
+    n_test: int | None = None,  # noqa: ARG001
+    source: Source | None = None,
+) -> Data:
+    require_precision(dtype)
+    if source is None:
+        raise InputError("source must hold the loaded arrays of the data set (sims.real_data.load), got None")
+    shuffle, flips = jax.random.split(key)
+    order = jax.random.permutation(shuffle, len(source.y))
+    stops = (problem.n_train, problem.n_train + problem.n_validation)
+    parts = order[: stops[0]], order[stops[0] : stops[1]], order[stops[1] :]
+    (x, y), (x_v, y_v), (x_t, y_t) = (
+        (jnp.asarray(source.x, dtype)[i], jnp.asarray(source.y, jnp.int32)[i]) for i in parts
+    )
+    t = flip_classes(problem.noise, x, y, source.classes, flips)
+    return Data(Split(x, t, y), Split(x_v, y_v, y_v), Split(x_t, y_t, y_t))

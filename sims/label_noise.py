@@ -1,0 +1,56 @@
+"""Label noise: which labels change, and to what. All functions can be traced and vectorised over keys."""
+
+from functools import singledispatch
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from spec.problems import AsymmetricNoise, InstanceNoise, SymmetricNoise
+from spec.validation import InputError
+
+
+def choose(n: int, rate: float, flips: str, key: jax.Array) -> jax.Array:
+    """Which of n examples are mislabelled: exactly round(rate n) of them, or each with probability rate."""
+    if flips == "stratified":
+        return jax.random.permutation(key, jnp.arange(n) < round(rate * n))
+    return jax.random.bernoulli(key, rate, (n,))
+
+
+def flip_binary(y: jax.Array, Delta: float, flips: str, key: jax.Array) -> jax.Array:
+    """Labels in {-1, 1} with a fraction Delta of the signs changed."""
+    return jnp.where(choose(len(y), Delta, flips, key), -y, y)
+
+
+@singledispatch
+def flip_classes(noise: Any, x: jax.Array, y: jax.Array, classes: int, key: jax.Array) -> jax.Array:
+    """Observed labels t (n,) for true classes y (n,) and inputs x (n, d) under a label-noise record."""
+    raise TypeError(f"cannot inject {noise!r}")
+
+
+@flip_classes.register
+def _(noise: SymmetricNoise, x: jax.Array, y: jax.Array, classes: int, key: jax.Array) -> jax.Array:  # noqa: ARG001
+    if noise.Delta >= 1 - 1 / classes:
+        raise InputError(f"Delta must be below 1 - 1/classes = {1 - 1 / classes:g}, got {noise.Delta!r}")
+    which, where = jax.random.split(key)
+    other = (y + jax.random.randint(where, y.shape, 1, classes, y.dtype)) % classes
+    return jnp.where(choose(len(y), noise.Delta, noise.flips, which), other, y)
+
+
+@flip_classes.register
+def _(noise: AsymmetricNoise, x: jax.Array, y: jax.Array, classes: int, key: jax.Array) -> jax.Array:  # noqa: ARG001
+    return jnp.where(choose(len(y), noise.Delta, noise.flips, key), (y + 1) % classes, y)
+
+
+@flip_classes.register
+def _(noise: InstanceNoise, x: jax.Array, y: jax.Array, classes: int, key: jax.Array) -> jax.Array:
+    rates, weights, draw = jax.random.split(key, 3)
+    low, high = -noise.Delta / max(noise.spread, 1e-12), (1 - noise.Delta) / max(noise.spread, 1e-12)
+    q = noise.Delta + noise.spread * jax.random.truncated_normal(rates, low, high, y.shape, x.dtype)
+    w = jax.random.normal(weights, (classes, x.shape[1], classes), x.dtype)
+    # One product with all projections, then the row of the own class: no (n, d, classes) copies.
+    scores = jnp.einsum("nd,cdk->cnk", x, w)[y, jnp.arange(len(y))]
+    own = jax.nn.one_hot(y, classes, dtype=bool)
+    target = jax.nn.softmax(jnp.where(own, -jnp.inf, scores), axis=1)
+    probabilities = jnp.where(own, 1 - q[:, None], q[:, None] * target)
+    return jax.random.categorical(draw, jnp.log(probabilities), axis=1).astype(y.dtype)

@@ -1,0 +1,178 @@
+r"""SAM on logistic regression f(w, x) = <w, x>, in closed form.
+
+With observed labels t in {-1, 1}, the loss of example i is log(1 + exp(-z_i)) with margin z_i = t_i <w, x_i>, and every
+rule has the gradient  -(1/n) sum_i s_i t_i x_i : rules differ in the example weights s_i only.
+
+    SGD, J-SAM     s_i = sigma(-z_i)                       (the Jacobian x_i does not depend on w)
+    1-SAM, L-SAM   s_i = sigma(-z_i + rho ||x_i||)
+    n-SAM, m-SAM   s_i = sigma(-z_i + rho t_i <x_i, u>),   u = sum_j sigma(-z_j) t_j x_j / ||.|| over the shard of i
+
+Source: Baek et al. (2024), Section 3 and Lemma 3.1; items marked (derived) are ours.
+Arrays: w (d,), x (n, d), t (n,), z (n,), mislabelled (n,) of bool. All float64.
+"""
+
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+
+from spec.rules import JacobianSam, LogitSam, Rule, Sam, Sgd
+from spec.validation import InputError, require_real
+
+FloatArray = NDArray[np.float64]
+
+
+def margins(w: FloatArray, x: FloatArray, t: FloatArray) -> FloatArray:
+    """z_i = t_i <w, x_i>, shape (n,)."""
+    return t * (x @ w)
+
+
+@singledispatch
+def example_weights(rule: Any, w: FloatArray, x: FloatArray, t: FloatArray) -> FloatArray:
+    """The weights s_i of a rule (table above), shape (n,), each in (0, 1)."""
+    raise TypeError(f"no closed form for {rule!r} on logistic regression")
+
+
+@example_weights.register(Sgd)
+@example_weights.register(JacobianSam)
+def _(rule: Sgd | JacobianSam, w: FloatArray, x: FloatArray, t: FloatArray) -> FloatArray:  # noqa: ARG001
+    return expit(-margins(w, x, t))
+
+
+@example_weights.register(Sam)
+@example_weights.register(LogitSam)
+def _(rule: Sam | LogitSam, w: FloatArray, x: FloatArray, t: FloatArray) -> FloatArray:
+    z = margins(w, x, t)
+    if rule.sharpness == "example":
+        return expit(-z + rule.rho * np.linalg.norm(x, axis=1))
+    size = len(t) if rule.sharpness == "batch" else int(rule.sharpness)
+    if len(t) % size:
+        raise InputError(f"sharpness must divide the number of examples, got {size} with n={len(t)}")
+    shifts = [shared_margin_shift(w, x[i : i + size], t[i : i + size], rule.rho) for i in range(0, len(t), size)]
+    return expit(-z + np.concatenate(shifts))
+
+
+def shared_margin_shift(w: FloatArray, x: FloatArray, t: FloatArray, rho: float) -> FloatArray:
+    r"""How much each margin of a shard falls under the shard's common ascent step (derived), shape (n,).
+
+    z_i(w) - z_i(w + eps) = rho t_i <x_i, u>,  u = sum_j sigma(-z_j) t_j x_j / ||.||;  zero where the sum is zero.
+    """
+    require_real("rho", rho, low=0.0)
+    descent = (expit(-margins(w, x, t)) * t) @ x
+    length = np.linalg.norm(descent)
+    return np.zeros(len(t)) if length == 0 else rho * t * (x @ descent) / length
+
+
+def example_gradients(rule: Rule, w: FloatArray, x: FloatArray, t: FloatArray) -> FloatArray:
+    r"""-s_i t_i x_i, shape (n, d). For 1-SAM: -t sigma(-t<w,x> + rho||x||) x (Baek et al. 2024, Section 3)."""
+    return -(example_weights(rule, w, x, t) * t)[:, None] * x
+
+
+def gradient(rule: Rule, w: FloatArray, x: FloatArray, t: FloatArray) -> FloatArray:
+    """The mean of example_gradients, shape (d,)."""
+    return -(example_weights(rule, w, x, t) * t) @ x / len(t)
+
+
+def descend(rule: Rule, w: FloatArray, x: FloatArray, t: FloatArray, *, eta: float, steps: int) -> FloatArray:
+    """The path w_{k+1} = w_k - eta gradient(rule, w_k), shape (steps + 1, d)."""
+    path = [np.asarray(w, dtype=float)]
+    for _ in range(steps):
+        path.append(path[-1] - eta * gradient(rule, path[-1], x, t))
+    return np.stack(path)
+
+
+def robust_loss(w: FloatArray, x: FloatArray, t: FloatArray, rho: float) -> float:
+    r"""L_rho(w) = mean_i log(1 + exp(-z_i + rho ||x_i||)), whose exact gradient is the 1-SAM gradient (derived).
+
+    It is the worst case of the loss over ||eps_i|| <= rho, convex, with the same smoothness bound as the loss.
+    """
+    return float(np.mean(np.logaddexp(0.0, -margins(w, x, t) + rho * np.linalg.norm(x, axis=1))))
+
+
+def smoothness(x: FloatArray) -> float:
+    """lambda_max(x^T x) / (4 n): bounds the Hessian of the loss and of robust_loss at any rho (derived)."""
+    return float(np.linalg.norm(x, ord=2) ** 2 / (4 * len(x)))
+
+
+def amplification(z: ArrayLike, C: ArrayLike) -> FloatArray:
+    r"""f(z) = sigma(-z + C) / sigma(-z) = (1 + e^z) / (1 + e^{z - C}): weight under 1-SAM over weight under SGD.
+
+    C = rho ||x||. Lemma 3.1 (Baek et al. 2024): strictly increasing in z for C > 0.
+    Limits (derived): 1 at z -> -inf, 2/(1 + e^{-C}) at z = 0, e^C at z -> inf.
+    """
+    z, C = np.asarray(z, dtype=float), np.asarray(C, dtype=float)
+    low = np.logaddexp(0, z) - np.logaddexp(0, z - C)
+    high = C + np.logaddexp(0, -z) - np.logaddexp(0, C - z)  # the same number without cancellation at large z
+    return np.exp(np.where(z > 0, high, low))
+
+
+def amplification_slope(z: ArrayLike, C: ArrayLike) -> FloatArray:
+    r"""f'(z) = e^z (1 - e^{-C}) / (1 + e^{z-C})^2 = f(z) (sigma(z) - sigma(z - C)) (derived)."""
+    return amplification(z, C) * log_amplification_slope(z, C)
+
+
+def log_amplification_slope(z: ArrayLike, C: ArrayLike) -> FloatArray:
+    r"""d log f / dz = sigma(z) - sigma(z - C), in (0, 1) for C > 0 (derived)."""
+    z, C = np.asarray(z, dtype=float), np.asarray(C, dtype=float)
+    # sigma(a) - sigma(b) = sigma(a) sigma(-b) (1 - e^{b - a}): no cancellation in either tail.
+    return expit(z) * expit(C - z) * -np.expm1(-C)
+
+
+def log_amplification_slope_in_C(z: ArrayLike, C: ArrayLike) -> FloatArray:
+    r"""d log f / dC = sigma(z - C) (derived)."""
+    return expit(np.asarray(z, dtype=float) - np.asarray(C, dtype=float))
+
+
+def relative_weight(z_i: ArrayLike, z_j: ArrayLike, C: ArrayLike) -> FloatArray:
+    r"""s_i / s_j = sigma(C - z_i) / sigma(C - z_j) for two examples of equal norm (derived).
+
+    For z_i > z_j it lies in (0, 1) and rises strictly with C to 1: 1-SAM never reorders examples of equal norm, it moves
+    their weights from logistic towards uniform.
+    """
+    z_i, z_j, C = (np.asarray(a, dtype=float) for a in (z_i, z_j, C))
+    return np.exp(np.logaddexp(0, z_j - C) - np.logaddexp(0, z_i - C))
+
+
+def reordering_radius(z_i: ArrayLike, z_j: ArrayLike, norm_i: ArrayLike, norm_j: ArrayLike) -> FloatArray:
+    r"""The rho beyond which 1-SAM reorders two examples: (z_i - z_j) / (||x_i|| - ||x_j||) (derived).
+
+    s_i < s_j iff z_i - rho ||x_i|| > z_j - rho ||x_j||. With equal norms, or the larger norm at the smaller margin,
+    the order never changes: inf. So "never reorders" needs equal norms; with unequal norms it holds below this radius.
+    """
+    dz = np.asarray(z_i, dtype=float) - np.asarray(z_j, dtype=float)
+    dn = np.asarray(norm_i, dtype=float) - np.asarray(norm_j, dtype=float)
+    return np.where(dz * dn > 0, dz / np.where(dn == 0, 1.0, dn), np.inf)
+
+
+def clean_noisy_ratio(z: FloatArray, norms: FloatArray, mislabelled: NDArray[np.bool_], rho: float) -> float:
+    r"""R(rho) = mean_clean sigma(rho ||x|| - z) ||x|| / mean_mislabelled sigma(rho ||x|| - z) ||x|| (derived).
+
+    The ratio of mean per-example gradient norms under 1-SAM. Pass norms = 1 for the ratio of weights with C = rho.
+    As rho -> inf it tends to the ratio of mean norms.
+    """
+    _require_groups(mislabelled)
+    g = expit(rho * norms - z) * norms
+    return float(g[~mislabelled].mean() / g[mislabelled].mean())
+
+
+def clean_noisy_ratio_log_slope(z: FloatArray, norms: FloatArray, mislabelled: NDArray[np.bool_], rho: float) -> float:
+    r"""d log R / d rho, exactly, at finite n (derived). With g = s ||x||, s = sigma(rho ||x|| - z):
+
+        sum_clean g ||x|| (1 - s) / sum_clean g  -  sum_mislabelled g ||x|| (1 - s) / sum_mislabelled g
+
+    For equal norms c this is c [ sum_mislabelled s^2 / sum_mislabelled s - sum_clean s^2 / sum_clean s ]: a larger rho
+    raises the clean share *at the same w* exactly when the mislabelled examples have the larger self-weighted weight.
+    """
+    _require_groups(mislabelled)
+    s = expit(rho * norms - z)
+    g = s * norms
+    clean, noisy = ((g * norms * (1 - s))[group].sum() / g[group].sum() for group in (~mislabelled, mislabelled))
+    return float(clean - noisy)
+
+
+def _require_groups(mislabelled: NDArray[np.bool_]) -> None:
+    if mislabelled.all() or not mislabelled.any():
+        count = int(mislabelled.sum())
+        raise InputError(f"mislabelled must mark at least one and not all examples, got {count} of {mislabelled.size}")

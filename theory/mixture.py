@@ -1,0 +1,195 @@
+r"""Exact expectations for logistic regression on the signal-plus-noise mixture and on the noisy linear teacher.
+
+For the mixture x = y (B e_1 + gamma z) let w = (w_1, w_perp) and gamma_1 = gamma for isotropic noise, 0 for orthogonal
+noise: the noise along the signal. A fresh example has, with independent standard normals g, a and a chi variable r of
+d - 2 degrees of freedom, label sign e = +1 (clean) or -1 (mislabelled),
+
+    signal coordinate u = B + gamma_1 g,    margin z = e (w_1 u + gamma ||w_perp|| a),
+    ||x||^2 = u^2 + gamma^2 (a^2 + r^2).
+
+All results here are derived, not the paper's. They are exact at finite n and d up to the stated quadrature error.
+"""
+
+from collections.abc import Callable
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.special import expit, ndtr
+
+from spec.problems import NoisyLinearTeacher, SignalNoiseMixture
+from spec.validation import InputError, require_real
+from theory.gaussian import Estimate, Variable, chi, expectation, normal
+
+FloatArray = NDArray[np.float64]
+
+
+def _gamma_1(problem: SignalNoiseMixture) -> float:
+    return problem.gamma if problem.noise == "isotropic" else 0.0
+
+
+def _variables_along_signal(problem: SignalNoiseMixture) -> list[Variable]:
+    """The normal g of the noise along the signal: only isotropic noise has one."""
+    return [normal()] if problem.noise == "isotropic" else []
+
+
+def _along_signal(problem: SignalNoiseMixture, g: tuple[FloatArray, ...]) -> Any:
+    return problem.gamma * g[0] if g else 0.0
+
+
+@singledispatch
+def accuracy(problem: Any, w: FloatArray) -> FloatArray:
+    r"""Exact accuracy on clean test labels of the classifier sign(<w, x>); w has shape (..., d), the result (...).
+
+    Mixture:  Phi( B w_1 / sqrt(gamma_1^2 w_1^2 + gamma^2 ||w_perp||^2) ).
+    Teacher:  1 - arccos(w_1 / ||w||) / pi.
+    w = 0 gives 1/2: its prediction is a coin.
+    """
+    raise TypeError(f"no exact test accuracy for {problem!r}")
+
+
+@accuracy.register
+def _(problem: SignalNoiseMixture, w: FloatArray) -> FloatArray:
+    w = np.asarray(w, dtype=float)
+    return accuracy_of_overlaps(problem, w[..., 0], np.linalg.norm(w[..., 1:], axis=-1))
+
+
+@accuracy.register
+def _(problem: NoisyLinearTeacher, w: FloatArray) -> FloatArray:  # noqa: ARG001
+    w = np.asarray(w, dtype=float)
+    # arctan2 keeps full precision for small angles, where arccos loses half of the digits.
+    angle = np.arctan2(np.linalg.norm(w[..., 1:], axis=-1), w[..., 0])
+    return np.where(np.any(w != 0, axis=-1), 1 - angle / np.pi, 0.5)
+
+
+def accuracy_of_overlaps(problem: SignalNoiseMixture, w_1: Any, w_perp: Any) -> FloatArray:
+    """accuracy from the signal overlap w_1 and the noise norm w_perp = ||w_{2:}|| alone."""
+    w_1, w_perp = np.asarray(w_1, dtype=float), np.asarray(w_perp, dtype=float)
+    std = np.hypot(_gamma_1(problem) * w_1, problem.gamma * w_perp)
+    mean = problem.B * w_1
+    return np.where(std > 0, ndtr(mean / np.where(std > 0, std, 1.0)), 0.5 * (1 + np.sign(mean)))
+
+
+def mean_classifier_accuracy(problem: SignalNoiseMixture) -> Estimate:
+    r"""Exact expected test accuracy of w = mean_i t_i x_i, the direction of 1-SAM as rho -> inf.
+
+    t_i x_i = e_i (B e_1 + gamma z_i), so with k flipped labels, delta = k/n, g standard normal and r chi of d - 1:
+    w_1 = (1 - 2 delta) B + gamma_1 g / sqrt(n) and ||w_perp|| = gamma r / sqrt(n). Bernoulli flips average over k.
+    """
+    flipped, weights = _flip_law(problem)
+    root_n = np.sqrt(problem.n)
+
+    def given_noise(r: FloatArray, *g: FloatArray) -> FloatArray:
+        a = _along_signal(problem, g) / root_n
+        w_1 = (1 - 2 * flipped / problem.n) * problem.B + np.reshape(a, (-1, 1))
+        return accuracy_of_overlaps(problem, w_1, problem.gamma * r[:, None] / root_n) @ weights
+
+    return expectation(given_noise, chi(problem.d - 1), *_variables_along_signal(problem))
+
+
+def mean_classifier_accuracy_limit(problem: SignalNoiseMixture) -> float:
+    r"""Phi( B w_1 / sqrt(gamma_1^2 w_1^2 + gamma^4 (d-1)/n) ) with w_1 = B (1 - 2 Delta): n, d -> inf at fixed d/n."""
+    w_1 = problem.B * (1 - 2 * problem.Delta)
+    return float(accuracy_of_overlaps(problem, w_1, problem.gamma * np.sqrt((problem.d - 1) / problem.n)))
+
+
+def _flip_law(problem: SignalNoiseMixture) -> tuple[FloatArray, FloatArray]:
+    """The possible numbers of flipped labels and their probabilities."""
+    if problem.flips == "stratified":
+        return np.array([float(round(problem.Delta * problem.n))]), np.ones(1)
+    k = np.arange(problem.n + 1.0)
+    return k, stats.binom.pmf(k, problem.n, problem.Delta)
+
+
+def batch_shift_at_zero(problem: SignalNoiseMixture, rho: float, *, mislabelled: bool) -> Estimate:
+    r"""Expected mean fall of the margins of one group under the n-SAM ascent step at w = 0, exactly.
+
+    At w = 0 the step is -rho m/||m|| with m = mean_j t_j x_j. Given m, the group's mean of t x has expectation
+    m + (e - (1 - 2 delta)) B e_1, hence with a = gamma_1 g / sqrt(n), h = gamma r / sqrt(n), r chi of d - 1
+
+        rho E[ ((e B + a)((1 - 2 delta) B + a) + h^2) / sqrt(((1 - 2 delta) B + a)^2 + h^2) ].
+
+    Holds for stratified flips (a fixed number of flipped labels). Raises InputError otherwise.
+    """
+    require_real("rho", rho, low=0.0)
+    if problem.flips != "stratified":
+        raise InputError(f"flips must be 'stratified' for the margin shifts at w = 0, got {problem.flips!r}")
+    delta = round(problem.Delta * problem.n) / problem.n
+    sign = -1.0 if mislabelled else 1.0
+
+    def shift(r: FloatArray, *g: FloatArray) -> FloatArray:
+        a, h = _along_signal(problem, g) / np.sqrt(problem.n), problem.gamma * r / np.sqrt(problem.n)
+        w_1 = (1 - 2 * delta) * problem.B + a
+        return rho * ((sign * problem.B + a) * w_1 + h**2) / np.hypot(w_1, h)
+
+    return expectation(shift, chi(problem.d - 1), *_variables_along_signal(problem))
+
+
+def batch_shift_at_zero_limit(problem: SignalNoiseMixture, rho: float, *, mislabelled: bool) -> float:
+    r"""Its limit at n, d -> inf with d/n fixed:  rho (+-B^2 (1-2 Delta) + h^2) / sqrt(B^2 (1-2 Delta)^2 + h^2), with
+    h^2 = gamma^2 (d-1)/n, + for clean and - for mislabelled examples.
+    """
+    w_1, h = problem.B * (1 - 2 * problem.Delta), problem.gamma * np.sqrt((problem.d - 1) / problem.n)
+    sign = -1.0 if mislabelled else 1.0
+    return float(rho * (sign * problem.B * w_1 + h**2) / np.hypot(w_1, h))
+
+
+def example_expectation(
+    problem: SignalNoiseMixture, w: FloatArray, f: Callable[[Any, Any], Any], *, mislabelled: bool, rtol: float = 1e-8
+) -> Estimate:
+    """E f(z, ||x||) over a fresh clean or mislabelled example, for a w that does not depend on it."""
+    w = np.asarray(w, dtype=float)
+    sign, w_perp = (-1.0 if mislabelled else 1.0), np.linalg.norm(w[1:])
+
+    def integrand(a: FloatArray, r: FloatArray, *g: FloatArray) -> Any:
+        u = problem.B + _along_signal(problem, g)
+        norm = np.sqrt(u**2 + problem.gamma**2 * (a**2 + r**2))
+        return f(sign * (w[0] * u + problem.gamma * w_perp * a), norm)
+
+    return expectation(integrand, normal(), chi(problem.d - 2), *_variables_along_signal(problem), rtol=rtol)
+
+
+def expected_gradient_norm(
+    problem: SignalNoiseMixture, w: FloatArray, rho: float, *, mislabelled: bool, rtol: float = 1e-8
+) -> Estimate:
+    r"""E[ sigma(rho ||x|| - z) ||x|| ]: mean per-example 1-SAM gradient norm of a group on fresh examples."""
+    require_real("rho", rho, low=0.0)
+    return example_expectation(
+        problem, w, lambda z, norm: expit(rho * norm - z) * norm, mislabelled=mislabelled, rtol=rtol
+    )
+
+
+def fixed_shift_moments(problem: SignalNoiseMixture, w: FloatArray, C: float, *, mislabelled: bool) -> FloatArray:
+    r"""(E s, E s^2) for s = sigma(C - z) with one common shift C, as one-dimensional Gaussian expectations.
+
+    z ~ N(+-B w_1, gamma_1^2 w_1^2 + gamma^2 ||w_perp||^2), + for clean and - for mislabelled examples.
+    """
+    w = np.asarray(w, dtype=float)
+    mean = problem.B * w[0] * (-1.0 if mislabelled else 1.0)
+    std = np.hypot(_gamma_1(problem) * w[0], problem.gamma * np.linalg.norm(w[1:]))
+
+    def moments(a: FloatArray) -> FloatArray:
+        s = expit(C - mean - std * a)
+        return np.stack([s, s**2], axis=1)
+
+    return np.asarray(expectation(moments, normal()).value)
+
+
+def fixed_shift_ratio(problem: SignalNoiseMixture, w: FloatArray, C: float) -> float:
+    """R(C) = E_clean sigma(C - z) / E_mislabelled sigma(C - z)."""
+    clean, noisy = (fixed_shift_moments(problem, w, C, mislabelled=m)[0] for m in (False, True))
+    return float(clean / noisy)
+
+
+def fixed_shift_ratio_log_slope(problem: SignalNoiseMixture, w: FloatArray, C: float) -> float:
+    r"""d log R / dC = E_noisy s^2 / E_noisy s - E_clean s^2 / E_clean s. Its sign is the sign of w_1, for every C.
+
+    Proof. The two margin laws are N(m, v) and N(-m, v) with m = B w_1; their likelihood ratio is monotone in z. Weighting
+    both densities by s(z) > 0 keeps that ratio monotone, so for m > 0 the weighted clean margin is stochastically larger;
+    s falls strictly with z, hence the clean self-weighted mean of s is the smaller one. m < 0 swaps the groups.
+    So in population a larger common shift raises the clean share exactly when w points towards the signal.
+    """
+    clean, noisy = (fixed_shift_moments(problem, w, C, mislabelled=m) for m in (False, True))
+    return float(noisy[1] / noisy[0] - clean[1] / clean[0])
