@@ -1,6 +1,7 @@
-"""Samples of problems: arrays drawn from a data law by a key. Everything here can be traced and vectorised over keys."""
+"""Samples of problems: arrays drawn from a data law by a key. All of it can be traced and vectorised over keys."""
 
-from functools import singledispatch
+from dataclasses import dataclass
+from functools import partial, singledispatch
 from typing import Any, NamedTuple
 
 import jax
@@ -31,8 +32,13 @@ class Data(NamedTuple):
     test: Split
 
 
-class Source(NamedTuple):
-    """A loaded real data set: x (n, d) in [0, 1], y (n,) classes."""
+@partial(jax.tree_util.register_dataclass, data_fields=("x", "y"), meta_fields=("classes",))
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A loaded real data set: x (n, d) in [0, 1], y (n,) classes.
+
+    A JAX pytree whose `classes` is static, because it fixes shapes: a Source can be an argument of compiled code.
+    """
 
     x: Any
     y: Any
@@ -41,8 +47,17 @@ class Source(NamedTuple):
 
 def require_precision(dtype: Any) -> None:
     """Refuse float64 where JAX would silently compute in float32."""
-    if jnp.dtype(dtype) == jnp.float64 and not jax.config.jax_enable_x64:
+    if jnp.dtype(dtype) == jnp.float64 and not jax.config.read("jax_enable_x64"):
         raise InputError("dtype must be float32 unless jax_enable_x64 is set, got float64")
+
+
+def require_room(problem: RealData, n: int) -> None:
+    """Refuse a split of n examples that leaves none to test on."""
+    if problem.n_train + problem.n_validation >= n:
+        raise InputError(
+            f"n_train + n_validation must leave at least one test example of {n}, "
+            f"got n_train={problem.n_train!r} and n_validation={problem.n_validation!r}"
+        )
 
 
 @singledispatch
@@ -62,7 +77,7 @@ def _(
     *,
     dtype: Any,
     n_test: int = 1000,
-    source: Source | None = None,  # noqa: ARG001
+    source: Source | None = None,
 ) -> Data:
     require_precision(dtype)
     train, test, flips = jax.random.split(key, 3)
@@ -89,7 +104,7 @@ def _(
     *,
     dtype: Any,
     n_test: int = 1000,
-    source: Source | None = None,  # noqa: ARG001
+    source: Source | None = None,
 ) -> Data:
     require_precision(dtype)
     train, test, flips = jax.random.split(key, 3)
@@ -106,18 +121,18 @@ def _(
     key: jax.Array,
     *,
     dtype: Any,
-    n_test: int | None = None,  # noqa: ARG001
+    n_test: int | None = None,
     source: Source | None = None,
 ) -> Data:
     require_precision(dtype)
     if source is None:
         raise InputError("source must hold the loaded arrays of the data set (sims.real_data.load), got None")
+    require_room(problem, len(source.y))
     shuffle, flips = jax.random.split(key)
     order = jax.random.permutation(shuffle, len(source.y))
     stops = (problem.n_train, problem.n_train + problem.n_validation)
     parts = order[: stops[0]], order[stops[0] : stops[1]], order[stops[1] :]
-    (x, y), (x_v, y_v), (x_t, y_t) = (
-        (jnp.asarray(source.x, dtype)[i], jnp.asarray(source.y, jnp.int32)[i]) for i in parts
-    )
+    inputs, labels = jnp.asarray(source.x, dtype), jnp.asarray(source.y, jnp.int32)
+    (x, y), (x_v, y_v), (x_t, y_t) = ((inputs[i], labels[i]) for i in parts)
     t = flip_classes(problem.noise, x, y, source.classes, flips)
     return Data(Split(x, t, y), Split(x_v, y_v, y_v), Split(x_t, y_t, y_t))

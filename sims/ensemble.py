@@ -35,10 +35,10 @@ def ensemble(
 ) -> xr.Dataset:
     """run(key, hyper, shared) -> {name: (epochs,) or scalar} for every seed and every point of the grid.
 
-    Dimensions of the result: the names of the grid, then 'seed', then 'epoch' for trajectories. The same seed gives the same
-    key at every grid point, so that differences along the grid are paired. `block` runs are vectorised at a time (None: as
-    many as the compiler says fit `memory` bytes); the last block is padded, so the program is compiled once. `executor`:
-    any concurrent.futures executor with shared memory runs blocks side by side.
+    Dimensions of the result: the names of the grid, then 'seed', then 'epoch' for trajectories. The same seed gives the
+    same key at every grid point, so that differences along the grid are paired. `block` runs are vectorised at a time
+    (None: as many as the compiler says fit `memory` bytes); the last block is padded, so the program is compiled once.
+    `executor`: any concurrent.futures executor with shared memory runs blocks side by side.
     Numbers are bitwise reproducible for a fixed block size, and agree to rounding between block sizes.
     Raises NonFiniteError, naming step, quantity and run.
     """

@@ -29,7 +29,7 @@ def flip_classes(noise: Any, x: jax.Array, y: jax.Array, classes: int, key: jax.
 
 
 @flip_classes.register
-def _(noise: SymmetricNoise, x: jax.Array, y: jax.Array, classes: int, key: jax.Array) -> jax.Array:  # noqa: ARG001
+def _(noise: SymmetricNoise, x: jax.Array, y: jax.Array, classes: int, key: jax.Array) -> jax.Array:
     if noise.Delta >= 1 - 1 / classes:
         raise InputError(f"Delta must be below 1 - 1/classes = {1 - 1 / classes:g}, got {noise.Delta!r}")
     which, where = jax.random.split(key)
@@ -38,19 +38,33 @@ def _(noise: SymmetricNoise, x: jax.Array, y: jax.Array, classes: int, key: jax.
 
 
 @flip_classes.register
-def _(noise: AsymmetricNoise, x: jax.Array, y: jax.Array, classes: int, key: jax.Array) -> jax.Array:  # noqa: ARG001
+def _(noise: AsymmetricNoise, x: jax.Array, y: jax.Array, classes: int, key: jax.Array) -> jax.Array:
     return jnp.where(choose(len(y), noise.Delta, noise.flips, key), (y + 1) % classes, y)
 
 
 @flip_classes.register
 def _(noise: InstanceNoise, x: jax.Array, y: jax.Array, classes: int, key: jax.Array) -> jax.Array:
     rates, weights, draw = jax.random.split(key, 3)
-    low, high = -noise.Delta / max(noise.spread, 1e-12), (1 - noise.Delta) / max(noise.spread, 1e-12)
-    q = noise.Delta + noise.spread * jax.random.truncated_normal(rates, low, high, y.shape, x.dtype)
+    q = instance_rates(noise, len(y), x.dtype, rates)
     w = jax.random.normal(weights, (classes, x.shape[1], classes), x.dtype)
+    probabilities = instance_transitions(q, w, x, y)
+    return jax.random.categorical(draw, jnp.log(probabilities), axis=1).astype(y.dtype)
+
+
+def instance_rates(noise: InstanceNoise, n: int, dtype: Any, key: jax.Array) -> jax.Array:
+    """Flip rates q (n,) from N(Delta, spread^2) cut to [0, 1]."""
+    spread = max(noise.spread, 1e-12)
+    low, high = -noise.Delta / spread, (1 - noise.Delta) / spread
+    q = noise.Delta + noise.spread * jax.random.truncated_normal(key, low, high, (n,), dtype)
+    # Rounding at the ends of the cut would otherwise give a negative rate, whose logarithm is not a number.
+    return jnp.clip(q, 0, 1)
+
+
+def instance_transitions(q: jax.Array, w: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
+    """P(t = k | x_i, y_i) (n, classes) for flip rates q (n,) and projections w (classes, d, classes) of every class."""
+    classes = len(w)
     # One product with all projections, then the row of the own class: no (n, d, classes) copies.
     scores = jnp.einsum("nd,cdk->cnk", x, w)[y, jnp.arange(len(y))]
     own = jax.nn.one_hot(y, classes, dtype=bool)
     target = jax.nn.softmax(jnp.where(own, -jnp.inf, scores), axis=1)
-    probabilities = jnp.where(own, 1 - q[:, None], q[:, None] * target)
-    return jax.random.categorical(draw, jnp.log(probabilities), axis=1).astype(y.dtype)
+    return jnp.where(own, 1 - q[:, None], q[:, None] * target)

@@ -1,13 +1,15 @@
 """Networks as pairs of pure functions, with the parts that observables look at."""
 
 from collections.abc import Callable, Sequence
+from functools import singledispatch
 from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from sims.data import require_precision
-from spec.validation import require, require_choice, require_integer, require_real
+from spec.networks import Linear, Mlp, TwoLayerLinear
+from spec.validation import InputError, require, require_choice, require_integer, require_real
 
 Params = Any
 
@@ -33,7 +35,7 @@ def linear(d: int, *, scale: float = 1.0) -> Model:
         require_precision(dtype)
         return {"w": scale * jax.random.normal(key, (d,), dtype) / jnp.sqrt(jnp.asarray(d, dtype))}
 
-    return Model(init, lambda p, x: x @ p["w"], lambda p, x: x, lambda p: p["w"])  # noqa: ARG005
+    return Model(init, lambda p, x: x @ p["w"], lambda p, x: x, lambda p: p["w"])
 
 
 def two_layer_linear(d: int, h: int, *, classes: int | None = None, scale: float = 1.0) -> Model:
@@ -99,3 +101,26 @@ def mlp(
         return logits[:, 0] if sizes[-1] == 1 else logits
 
     return Model(init, apply, hidden, lambda p: p[-1]["w"])
+
+
+@singledispatch
+def build(network: Any, d: int, classes: int | None) -> Model:
+    """The functions of a network record for inputs of size d and `classes` outputs (None: one scalar output)."""
+    raise TypeError(f"no model is defined for {network!r}")
+
+
+@build.register
+def _(network: Linear, d: int, classes: int | None) -> Model:
+    if classes is not None:
+        raise InputError(f"classes must be None for the linear model, which has one output, got {classes}")
+    return linear(d, scale=network.scale)
+
+
+@build.register
+def _(network: TwoLayerLinear, d: int, classes: int | None) -> Model:
+    return two_layer_linear(d, network.width, classes=classes, scale=network.scale)
+
+
+@build.register
+def _(network: Mlp, d: int, classes: int | None) -> Model:
+    return mlp((d, *network.hidden, classes or 1), scaling=network.scaling)

@@ -1,7 +1,8 @@
 """What is recorded while training: functions (rule, model, objective, params, data) -> dict of scalars.
 
-Names: `clean` and `mislabelled` are the two groups of the training split; accuracy on them is agreement with the observed
-label t, so mislabelled_accuracy measures memorisation; `recovered` is agreement of mislabelled examples with the true y.
+Names: `clean` and `mislabelled` are the two groups of the training split; accuracy on them is agreement with the
+observed label t, so mislabelled_accuracy measures memorisation; `recovered` is agreement of mislabelled examples with
+the true y.
 """
 
 from collections.abc import Callable
@@ -44,7 +45,7 @@ def _mean(values: jax.Array, weight: jax.Array) -> jax.Array:
     return jnp.sum(jnp.where(weight > 0, values, 0)) / jnp.where(total > 0, total, 1)
 
 
-def accuracies(rule: Any, model: Model, objective: Objective, params: Any, data: Data) -> dict[str, jax.Array]:  # noqa: ARG001
+def accuracies(rule: Any, model: Model, objective: Objective, params: Any, data: Data) -> dict[str, jax.Array]:
     """test, validation, clean, mislabelled and recovered accuracy."""
     dtype = data.train.x.dtype
 
@@ -63,14 +64,14 @@ def accuracies(rule: Any, model: Model, objective: Objective, params: Any, data:
     return record
 
 
-def losses(rule: Any, model: Model, objective: Objective, params: Any, data: Data) -> dict[str, jax.Array]:  # noqa: ARG001
+def losses(rule: Any, model: Model, objective: Objective, params: Any, data: Data) -> dict[str, jax.Array]:
     """Mean loss on observed labels of clean and of mislabelled training examples."""
     values = jax.vmap(objective.loss)(model.apply(params, data.train.x), data.train.t)
     clean, mislabelled = by_group(values, data.train)
     return {"clean_loss": clean, "mislabelled_loss": mislabelled}
 
 
-def gradient_norms(rule: Any, model: Model, objective: Objective, params: Any, data: Data) -> dict[str, jax.Array]:  # noqa: ARG001
+def gradient_norms(rule: Any, model: Model, objective: Objective, params: Any, data: Data) -> dict[str, jax.Array]:
     """Mean per-example gradient norm and example weight of both groups, under the rule being trained."""
     norms, weights = contributions(rule, objective, params, Batch(data.train.x, data.train.t))
     clean, mislabelled = by_group(norms, data.train)
@@ -83,7 +84,7 @@ def gradient_norms(rule: Any, model: Model, objective: Objective, params: Any, d
     }
 
 
-def layer_norms(rule: Any, model: Model, objective: Objective, params: Any, data: Data) -> dict[str, jax.Array]:  # noqa: ARG001
+def layer_norms(rule: Any, model: Model, objective: Objective, params: Any, data: Data) -> dict[str, jax.Array]:
     """Mean norm of the last hidden activations on the training split, and norm of the last layer's weights."""
     hidden = model.hidden(params, data.train.x)
     return {
@@ -92,7 +93,7 @@ def layer_norms(rule: Any, model: Model, objective: Objective, params: Any, data
     }
 
 
-def overlaps(rule: Any, model: Model, objective: Objective, params: Any, data: Data) -> dict[str, jax.Array]:  # noqa: ARG001
-    """For the linear model: w_1, the overlap with the signal e_1, and ||w_{2:}||, from which theory predicts accuracy."""
+def overlaps(rule: Any, model: Model, objective: Objective, params: Any, data: Data) -> dict[str, jax.Array]:
+    """For the linear model: w_1, the overlap with the signal e_1, and ||w_{2:}||; theory predicts accuracy from them."""
     w = params["w"]
     return {"signal_overlap": w[0], "noise_norm": jnp.linalg.norm(w[1:])}

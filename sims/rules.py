@@ -54,7 +54,7 @@ def cross_entropy(logits: jax.Array, t: jax.Array) -> jax.Array:
 
 
 @singledispatch
-def init(rule: Any, params: Params) -> State:  # noqa: ARG001
+def init(rule: Any, params: Params) -> State:
     """The state a rule carries from step to step; stateless rules carry the empty tuple."""
     return ()
 
@@ -82,7 +82,7 @@ def points(rule: Any, objective: Objective, params: Params, shard: Batch) -> tup
 
 
 @points.register
-def _(rule: Sgd, objective: Objective, params: Params, shard: Batch) -> tuple[Params, Params]:  # noqa: ARG001
+def _(rule: Sgd, objective: Objective, params: Params, shard: Batch) -> tuple[Params, Params]:
     return params, params
 
 
@@ -132,7 +132,8 @@ def contributions(rule: Any, objective: Objective, params: Params, batch: Batch)
     """For every example: (norm of its gradient under the rule, norm of its residual), both (n,).
 
     Their means over groups are what a rule gives to clean and to mislabelled examples; the residual norm is the example
-    weight: sigma(-t f) at the rule's logit point for the logistic loss. At most about 50 perturbed networks exist at once.
+    weight: sigma(-t f) at the rule's logit point for the logistic loss. At most about 50 perturbed networks exist at
+    once.
     """
 
     def of_shard(shard: Batch) -> tuple[jax.Array, jax.Array]:

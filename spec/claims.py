@@ -9,7 +9,7 @@ from typing import Any, Literal
 class Exact:
     """A deterministic identity at finite size.
 
-    Accepted when max|measured - predicted| <= relative * max(|predicted|); a mutant is rejected beyond `power` times it.
+    Accepted when max|measured - predicted| <= relative * max|predicted|; a mutant is rejected beyond `power` times it.
     """
 
     relative: float = 1e-10
@@ -20,8 +20,8 @@ class Exact:
 class MonteCarlo:
     """An expectation. `measured` has one row for each independent seed (>= 32), one column for each point.
 
-    Accepted when |mean - predicted| <= t* standard errors at every point, t* from Student's t at `family_error` over all
-    points; a mutant is rejected beyond 2 t*, where the standard error is also <= effect/10.
+    Accepted when |mean - predicted| <= t* standard errors at every point, t* from Student's t at `family_error` over
+    all points; a mutant is rejected beyond 2 t*, where the standard error is also <= effect/10.
     """
 
     family_error: float = 1e-4
@@ -32,8 +32,7 @@ class Asymptotic:
     """A limit, with a rate. `measured` has one row for each seed and one column for each of `sizes`.
 
     The root-mean-square error over seeds must fall as size**exponent (fitted slope within `slope`), and at the
-    largest size it must lie inside the error extrapolated from the smaller sizes. Exponents off by 2 * slope or more
-    are rejected by construction; `wrong_exponents` are checked explicitly.
+    largest size it must lie inside the error extrapolated from the smaller sizes. `wrong_exponents` must be rejected.
     """
 
     sizes: tuple[int, ...]
@@ -44,10 +43,10 @@ class Asymptotic:
 
 @dataclass(frozen=True)
 class Ordering:
-    """A sign. `predicted` is +1 or -1 for each point; `measured` has one row for each seed and one column for each point.
+    """A sign. `predicted` is +1 or -1 for each point; `measured` has a row for each seed and a column for each point.
 
-    With one row the comparison is deterministic: every sign must agree. With several, every mean must have the predicted
-    sign beyond the one-sided t* at `family_error`. The swapped order must be rejected.
+    With one row the comparison is deterministic: every sign must agree. With several, every mean must have the
+    predicted sign beyond the one-sided t* at `family_error`. The swapped order must be rejected.
     """
 
     family_error: float = 1e-4
@@ -58,7 +57,7 @@ Tolerance = Exact | MonteCarlo | Asymptotic | Ordering
 
 @dataclass(frozen=True)
 class Sample:
-    """What a check draws from: `seed` for the randomness, `count` for the number of independent seeds or random points."""
+    """What a check draws from: `seed` for the randomness, `count` independent seeds or random points."""
 
     seed: int
     count: int

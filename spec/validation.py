@@ -1,7 +1,7 @@
 """Checks of arguments: one clear sentence that names the argument, its value and what is accepted."""
 
 import math
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ def require(condition: bool, name: str, value: Any, accepted: str) -> None:
 
 
 def require_integer(name: str, value: Any, *, at_least: int) -> None:
-    ok = isinstance(value, Integral) and not isinstance(value, bool) and value >= at_least
+    ok = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= at_least
     require(ok, name, value, f"an integer >= {at_least}")
 
 

@@ -49,7 +49,7 @@ def chi(k: int) -> Variable:
 def expectation(f: Callable[..., Any], *variables: Variable, rtol: float = 1e-10, atol: float = 1e-13) -> Estimate:
     """E f(U_1, ..., U_k) for independent variables.
 
-    f takes one array of shape (points,) for each variable and returns shape (points, ...): several expectations at once.
+    f takes one array (points,) for each variable and returns shape (points, ...): several expectations at once.
     Raises ArithmeticError when the tolerance is not reached, so that no unconverged number is ever used.
     """
     require(len(variables) >= 1, "variables", variables, "at least one variable")

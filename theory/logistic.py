@@ -37,7 +37,7 @@ def example_weights(rule: Any, w: FloatArray, x: FloatArray, t: FloatArray) -> F
 
 @example_weights.register(Sgd)
 @example_weights.register(JacobianSam)
-def _(rule: Sgd | JacobianSam, w: FloatArray, x: FloatArray, t: FloatArray) -> FloatArray:  # noqa: ARG001
+def _(rule: Sgd | JacobianSam, w: FloatArray, x: FloatArray, t: FloatArray) -> FloatArray:
     return expit(-margins(w, x, t))
 
 
@@ -128,8 +128,8 @@ def log_amplification_slope_in_C(z: ArrayLike, C: ArrayLike) -> FloatArray:
 def relative_weight(z_i: ArrayLike, z_j: ArrayLike, C: ArrayLike) -> FloatArray:
     r"""s_i / s_j = sigma(C - z_i) / sigma(C - z_j) for two examples of equal norm (derived).
 
-    For z_i > z_j it lies in (0, 1) and rises strictly with C to 1: 1-SAM never reorders examples of equal norm, it moves
-    their weights from logistic towards uniform.
+    For z_i > z_j it lies in (0, 1) and rises strictly with C to 1: 1-SAM never reorders examples of equal norm, it
+    moves their weights from logistic towards uniform.
     """
     z_i, z_j, C = (np.asarray(a, dtype=float) for a in (z_i, z_j, C))
     return np.exp(np.logaddexp(0, z_j - C) - np.logaddexp(0, z_i - C))

@@ -57,7 +57,7 @@ def _(problem: SignalNoiseMixture, w: FloatArray) -> FloatArray:
 
 
 @accuracy.register
-def _(problem: NoisyLinearTeacher, w: FloatArray) -> FloatArray:  # noqa: ARG001
+def _(problem: NoisyLinearTeacher, w: FloatArray) -> FloatArray:
     w = np.asarray(w, dtype=float)
     # arctan2 keeps full precision for small angles, where arccos loses half of the digits.
     angle = np.arctan2(np.linalg.norm(w[..., 1:], axis=-1), w[..., 0])
@@ -186,9 +186,10 @@ def fixed_shift_ratio(problem: SignalNoiseMixture, w: FloatArray, C: float) -> f
 def fixed_shift_ratio_log_slope(problem: SignalNoiseMixture, w: FloatArray, C: float) -> float:
     r"""d log R / dC = E_noisy s^2 / E_noisy s - E_clean s^2 / E_clean s. Its sign is the sign of w_1, for every C.
 
-    Proof. The two margin laws are N(m, v) and N(-m, v) with m = B w_1; their likelihood ratio is monotone in z. Weighting
-    both densities by s(z) > 0 keeps that ratio monotone, so for m > 0 the weighted clean margin is stochastically larger;
-    s falls strictly with z, hence the clean self-weighted mean of s is the smaller one. m < 0 swaps the groups.
+    Proof. The two margin laws are N(m, v) and N(-m, v) with m = B w_1; their likelihood ratio is monotone in z.
+    Weighting both densities by s(z) > 0 keeps that ratio monotone, so for m > 0 the weighted clean margin is
+    stochastically larger; s falls strictly with z, hence the clean self-weighted mean of s is the smaller one.
+    m < 0 swaps the groups.
     So in population a larger common shift raises the clean share exactly when w points towards the signal.
     """
     clean, noisy = (fixed_shift_moments(problem, w, C, mislabelled=m) for m in (False, True))

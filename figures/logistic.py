@@ -1,0 +1,137 @@
+"""Figures on logistic regression: up-weighting, the clean/mislabelled ratio, and the linear toy."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from figures import style
+
+
+def upweighting(dataset: xr.Dataset) -> Figure:
+    """Amplification against margin and its logarithmic slope, for several C: theory lines, simulated markers."""
+    figure, axes = style.panels(2, width=3.6)
+    for C, tone in zip(dataset["C"].values, style.shades("1-SAM", dataset.sizes["C"]), strict=True):
+        row = dataset.sel(C=C)
+        axes[0, 0].plot(row["z"], row["amplification"], color=tone, label=f"C = {C:g}")
+        axes[0, 0].plot(row["z_simulated"], row["simulated_amplification"], style.marker("1-SAM"), color=tone)
+        axes[0, 0].axhline(np.exp(C), color=tone, linestyle=":", linewidth=0.8)
+        axes[0, 1].plot(row["z"], row["log_slope"], color=tone)
+        axes[0, 1].plot(row["z_simulated"], row["simulated_log_slope"], style.marker("1-SAM"), color=tone)
+    axes[0, 0].set(
+        yscale="log",
+        xlabel="margin z = t⟨w, x⟩",
+        ylabel="σ(−z + C) / σ(−z)",
+        title="Weight under 1-SAM over weight under SGD",
+    )
+    axes[0, 0].legend(title="C = ρ‖x‖   (dotted: limit eᶜ)")
+    axes[0, 1].set(xlabel="margin z", ylabel="d log f / dz", title="Lemma 3.1: the slope is positive")
+    return figure
+
+
+def clean_noisy_ratio(dataset: xr.Dataset) -> Figure:
+    """Clean/mislabelled ratio of mean gradient norms at fixed w against rho: exact expectation and simulation."""
+    figure, axes = style.panels(2, width=3.6)
+    for i, overlap in enumerate(dataset["overlap"].values):
+        row, tone = dataset.sel(overlap=overlap), f"C{i}"
+        rho = row["rho"].values
+        axes[0, 0].plot(rho, row["predicted_ratio"], color=tone, label=f"w₁ = {overlap:+.1f}")
+        mean, error = style.mean_and_error(row["simulated_ratio"])
+        axes[0, 0].errorbar(rho, mean, error, fmt="o", color=tone)
+        axes[0, 1].plot(row["C"], row["log_slope"], color=tone)
+    axes[0, 0].axhline(1, color="grey", linewidth=0.6)
+    axes[0, 0].set(xlabel="ρ", ylabel="clean / mislabelled", title="Ratio of mean gradient norms at fixed w")
+    axes[0, 0].legend(title="overlap with the signal")
+    axes[0, 1].axhline(0, color="grey", linewidth=0.6)
+    axes[0, 1].set(xlabel="C", ylabel="d log R / dC", title="Its sign is the sign of w₁ (population)")
+    return figure
+
+
+def toy_curves(dataset: xr.Dataset) -> Figure:
+    """Clean, mislabelled and test accuracy and the gradient-norm ratio against step; one row for each method."""
+    delta = dataset["Delta"].values.max()
+    dataset = dataset.isel(run=(dataset["Delta"] == delta).values)
+    methods = list(dict.fromkeys(dataset["method"].values))
+    figure, axes = style.panels(4, len(methods), width=2.9, height=2.3)
+    for row, method in zip(axes, methods, strict=True):
+        runs = dataset.isel(run=(dataset["method"] == method).values)
+        for k, tone in enumerate(style.shades(method, runs.sizes["run"])):
+            _toy_row(row, runs.isel(run=k), tone)
+        row[0].set_ylabel(f"{method}\naccuracy")
+        if method != "SGD":
+            row[2].legend(title="ρ", fontsize=6, title_fontsize=7)
+    for column, title in zip(
+        axes[0],
+        (
+            "training: clean (solid), mislabelled (dashed)",
+            "test (line: exact; marks: sampled)",
+            "test, against clean loss",
+            "clean/mislabelled gradient norm",
+        ),
+        strict=True,
+    ):
+        column.set_title(title, fontsize=8)
+    for column, label in zip(axes[-1], ("step", "step", "clean loss (falls to the right)", "step"), strict=True):
+        column.set_xlabel(label)
+    return figure
+
+
+def _toy_row(row: np.ndarray, run: xr.Dataset, tone: tuple[float, float, float]) -> None:
+    step = np.maximum(run["epoch"].values, 0.7)  # log axis: step 0 is drawn at 0.7
+    style.curve(row[0], step, run["clean_accuracy"], color=tone, linestyle=style.CLEAN)
+    style.curve(row[0], step, run["mislabelled_accuracy"], color=tone, linestyle=style.MISLABELLED)
+    row[1].plot(step, run["exact_test_accuracy"].mean("seed"), color=tone)
+    mean, error = style.mean_and_error(run["test_accuracy"])
+    row[1].errorbar(step[::4], mean[::4], error[::4], fmt=style.marker(str(run["method"].values)), color=tone, ms=3)
+    row[2].plot(
+        run["clean_loss"].mean("seed"),
+        run["exact_test_accuracy"].mean("seed"),
+        color=tone,
+        label=f"{float(run['rho']):g}",
+    )
+    row[2].set_xscale("log")
+    ratio = run["clean_gradient_norm"] / run["mislabelled_gradient_norm"]
+    style.curve(row[3], step, ratio, color=tone)
+    row[3].set_yscale("log")
+    for axes in (row[0], row[1], row[3]):
+        axes.set_xscale("log")
+    if not row[2].xaxis_inverted():
+        row[2].invert_xaxis()
+
+
+def toy_gain(dataset: xr.Dataset) -> Figure:
+    """Best, at-memorisation and final test accuracy against rho, with the mean classifier's exact accuracy."""
+    deltas = np.unique(dataset["Delta"].values)
+    figure, axes = style.panels(len(deltas), width=3.8, height=3.0)
+    for panel, delta in zip(axes[0], deltas, strict=True):
+        runs = dataset.isel(run=(dataset["Delta"] == delta).values)
+        for method in dict.fromkeys(runs["method"].values):
+            _gain_lines(panel, runs.isel(run=(runs["method"] == method).values), method)
+        limit = float(runs["mean_classifier_accuracy"].values[0])
+        panel.axhline(limit, color=style.colour("1-SAM"), linewidth=0.9)
+        panel.annotate(
+            "ρ → ∞, mean classifier (exact)",
+            (0.02, limit),
+            xycoords=("axes fraction", "data"),
+            fontsize=7,
+            va="bottom",
+            color=style.colour("1-SAM"),
+        )
+        panel.set(xscale="symlog", xlabel="ρ", ylabel="test accuracy", title=f"Δ = {delta:g}")
+        panel.set_xscale("symlog", linthresh=0.02)
+    axes[0, 0].legend(fontsize=7)
+    return figure
+
+
+def _gain_lines(panel: object, runs: xr.Dataset, method: str) -> None:
+    for name, line in (("best", "-"), ("at_memorisation", "--"), ("final", ":")):
+        mean, error = style.mean_and_error(runs[f"{name}_accuracy"])
+        panel.errorbar(  # type: ignore[attr-defined]
+            runs["rho"].values,
+            mean,
+            error,
+            color=style.colour(method),
+            marker=style.marker(method),
+            linestyle=line,
+            linewidth=0.9,
+            label=f"{method}, {name.replace('_', ' ')}",
+        )

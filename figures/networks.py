@@ -1,0 +1,98 @@
+"""Figures on networks trained on real data with injected label noise."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from figures import style
+
+
+def training_curves(dataset: xr.Dataset) -> Figure:
+    """In the manner of the paper's Fig. 1: accuracy and loss of clean and mislabelled data, test accuracy, by method.
+
+    The dataset holds one run for each method: the one its validation split chose.
+    """
+    figure, axes = style.panels(3, width=3.5, height=2.9)
+    for k in range(dataset.sizes["run"]):
+        run = dataset.isel(run=k)
+        method, epoch = str(run["method"].values), run["epoch"].values
+        tone = style.colour(method)
+        label = method if method == "SGD" else f"{method}, ρ = {float(run['rho']):g}"
+        style.curve(axes[0, 0], epoch, run["clean_accuracy"], color=tone, linestyle=style.CLEAN)
+        style.curve(axes[0, 0], epoch, run["mislabelled_accuracy"], color=tone, linestyle=style.MISLABELLED)
+        style.curve(axes[0, 1], epoch, run["clean_loss"], color=tone, linestyle=style.CLEAN)
+        style.curve(axes[0, 1], epoch, run["mislabelled_loss"], color=tone, linestyle=style.MISLABELLED)
+        style.curve(axes[0, 2], epoch, run["test_accuracy"], color=tone, label=label)
+    titles = ("training accuracy on observed labels", "training loss on observed labels", "test accuracy")
+    for panel, title, ylabel in zip(axes[0], titles, ("accuracy", "cross-entropy", "accuracy"), strict=True):
+        panel.set(xlabel="epoch", ylabel=ylabel, title=title)
+    axes[0, 1].set_yscale("log")
+    axes[0, 0].plot([], [], color="grey", linestyle=style.CLEAN, label="clean")
+    axes[0, 0].plot([], [], color="grey", linestyle=style.MISLABELLED, label="mislabelled")
+    axes[0, 0].legend()
+    axes[0, 2].legend()
+    axes[0, 2].set_ylim(bottom=max(0.0, float(dataset["test_accuracy"].isel(epoch=slice(3, None)).min()) - 0.05))
+    return figure
+
+
+def rho_tuning(dataset: xr.Dataset) -> Figure:
+    """Validation accuracy that tunes rho (filled: chosen), test accuracy at the same epoch, and final test accuracy."""
+    figure, axes = style.panels(3, width=3.3, height=2.7)
+    names = ("validation_score", "selected_test_accuracy", "final_test_accuracy")
+    titles = ("best validation accuracy (tunes ρ)", "test, at the epoch validation chose", "test, final epoch")
+    for panel, name, title in zip(axes[0], names, titles, strict=True):
+        for method in dict.fromkeys(dataset["method"].values):
+            runs = dataset.isel(run=(dataset["method"] == method).values)
+            mean, error = style.mean_and_error(runs[name])
+            tone, shape = style.colour(method), style.marker(method)
+            if method == "SGD":
+                panel.axhline(mean[0], color=tone, label=method)
+                panel.axhspan(mean[0] - error[0], mean[0] + error[0], color=tone, alpha=0.15, linewidth=0)
+                continue
+            rho = runs["rho"].values
+            panel.errorbar(rho, mean, error, color=tone, marker=shape, markerfacecolor="white", label=method)
+            chosen = runs["chosen"].values
+            panel.plot(rho[chosen], mean[chosen], shape, color=tone)
+        panel.set(xscale="log", xlabel="ρ", ylabel="accuracy", title=title)
+    axes[0, 0].legend(fontsize=7)
+    return figure
+
+
+def ablation(dataset: xr.Dataset) -> Figure:
+    """Paired differences to SGD with 95 % intervals, for the three ways of reading test accuracy, and the norms."""
+    figure, axes = style.panels(2, width=4.6, height=2.9)
+    methods = dataset["method"].values
+    for j, reading in enumerate(dataset["reading"].values):
+        rows = dataset.sel(reading=reading)
+        y = np.arange(len(methods)) + 0.22 * (j - 1)
+        for k, method in enumerate(methods):
+            row = rows.isel(run=k)
+            mean, low, high = (100 * float(row[v]) for v in ("difference", "low", "high"))
+            axes[0, 0].errorbar(
+                mean,
+                y[k],
+                xerr=[[mean - low], [high - mean]],
+                color=style.colour(method),
+                marker=("o", "s", "D")[j],
+                label=str(reading) if k == 0 else None,
+            )
+    axes[0, 0].axvline(0, color="grey", linewidth=0.6)
+    axes[0, 0].set_yticks(range(len(methods)), methods)
+    axes[0, 0].set(xlabel="percentage points over SGD (paired, 95 %)", title="Test accuracy")
+    axes[0, 0].legend(fontsize=7)
+    for k, method in enumerate(methods):
+        row = dataset.isel(run=k)
+        axes[0, 1].errorbar(
+            float(row["activation_norm"].mean("seed")),
+            float(row["last_layer_norm"].mean("seed")),
+            xerr=float(row["activation_norm"].std("seed")),
+            yerr=float(row["last_layer_norm"].std("seed")),
+            color=style.colour(method),
+            marker=style.marker(method),
+            label=method,
+        )
+    axes[0, 1].set(
+        xlabel="mean norm of last hidden activations", ylabel="norm of last layer", title="Norms after training"
+    )
+    axes[0, 1].legend(fontsize=7)
+    return figure

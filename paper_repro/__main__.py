@@ -1,0 +1,139 @@
+"""The command line: list, run, check, report, all. `python -m paper_repro --help`, or `repro --help` once installed."""
+
+import ast
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated, Any
+
+import jax
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from paper_repro import console, papers, workflow
+from paper_repro.registry import PRESETS
+from sims.ensemble import NonFiniteError
+from spec.validation import InputError, require_choice, require_integer
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Reproduce the papers' figures, check their claims, and write one page of both.\n\n"
+    "Typical use: `repro all` (everything, then open results/index.html), `repro list`, "
+    "`repro run baek2024.digits --seeds 16`, `repro check baek2024.lemma_3_1`.",
+)
+
+Ids = Annotated[list[str] | None, typer.Argument(help="IDs from `repro list`, or a paper's key; none: everything.")]
+Preset = Annotated[str, typer.Option(help="smoke (seconds), standard (minutes), full (hours, all controls).")]
+Seeds = Annotated[int | None, typer.Option(help="Number of seeds instead of the preset's.", metavar="N")]
+Out = Annotated[Path, typer.Option(help="Folder for results, figures and the page.", metavar="DIR")]
+Resume = Annotated[bool, typer.Option("--resume/--fresh", help="Keep finished parts, or compute everything anew.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Change one setting, e.g. `--set Delta=0.4`, `--set rho=0.1,0.3`, `--set training.eta=0.05`, "
+        "`--set problem.name=mnist --set problem.path=DIR`. `repro list ID` shows the names.",
+    ),
+]
+Jobs = Annotated[
+    int | None, typer.Option(help="Parts computed side by side (default: one for each core).", metavar="N")
+]
+
+
+@app.command("list")
+def list_(ids: Ids = None) -> None:
+    """Show experiments with their settings, and claims with their statements."""
+    console.show_list(papers.PAPERS, ids or [])
+
+
+@app.command()
+def run(
+    ids: Ids = None,
+    preset: Preset = "standard",
+    seeds: Seeds = None,
+    out: Out = Path("results"),
+    resume: Resume = True,
+    settings: Set = None,
+    jobs: Jobs = None,
+) -> None:
+    """Run experiments and write their figures and the page. Interrupted runs continue where they stopped."""
+    chosen = papers.chosen_experiments(ids or [])
+    _check_options(preset, seeds, jobs)
+    configs = workflow.configurations(chosen, preset, seeds, _parse(settings or []))
+    with ThreadPoolExecutor(jobs or workflow.cores()) as executor:
+        workflow.run(configs, preset, out, executor=executor, fresh=not resume)
+
+
+@app.command()
+def check(
+    ids: Ids = None,
+    preset: Preset = "standard",
+    out: Out = Path("results"),
+    json: Annotated[bool, typer.Option("--json", help="Print the verdicts as JSON, and nothing else.")] = False,
+) -> None:
+    """Check claims: predicted, measured, tolerance, power and mutants. Exit code 1 if any check fails."""
+    chosen = papers.chosen_claims(ids or [])
+    _check_options(preset)
+    if not workflow.check(chosen, preset, out, as_json=json):
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(out: Out = Path("results")) -> None:
+    """Write the page (index.html) from the results that are in the folder."""
+    console.show_page(workflow.report(out))
+
+
+@app.command("all")
+def all_(preset: Preset = "standard", out: Out = Path("results"), jobs: Jobs = None) -> None:
+    """Run every experiment, check every claim, write the page. Exit code 1 if a claim fails."""
+    run(preset=preset, out=out, jobs=jobs)
+    ok = workflow.check(papers.claims(), preset, out, as_json=False)
+    console.show_page(workflow.report(out))
+    if not ok:
+        raise typer.Exit(1)
+
+
+def _check_options(preset: str, seeds: int | None = None, jobs: int | None = None) -> None:
+    require_choice("--preset", preset, PRESETS)
+    if seeds is not None:
+        require_integer("--seeds", seeds, at_least=2)
+    if jobs is not None:
+        require_integer("--jobs", jobs, at_least=1)
+
+
+def _parse(settings: list[str]) -> dict[str, Any]:
+    """NAME=VALUE pairs; values are Python literals, comma-separated literals (a tuple), or plain words."""
+    changes = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals or not name:
+            raise InputError(f"--set must be NAME=VALUE, got {setting!r}")
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            value = text
+        changes[name] = tuple(value) if isinstance(value, list) else value
+    return changes
+
+
+def main() -> None:
+    """Entry point: float64 is available (experiments choose their precision), bad input ends with one sentence and code 2."""
+    jax.config.update("jax_enable_x64", True)
+    try:
+        app()
+    except (InputError, NonFiniteError) as error:
+        Console(stderr=True, soft_wrap=True).print(f"[red]error:[/red] {escape(str(error))}")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("stopped; finished parts are kept, the same command continues")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""What a user sees in the terminal."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from paper_repro.registry import Experiment, Paper, adjusted
+from spec.claims import Claim, Verdict
+from spec.records import describe
+from spec.validation import InputError
+
+out = Console(soft_wrap=True, highlight=False)
+
+
+def show_list(papers: Sequence[Paper], ids: Sequence[str]) -> None:
+    """All experiments and claims; for given ids, every setting and statement in full."""
+    known = {e.id for p in papers for e in p.experiments} | {c.id for p in papers for c in p.claims}
+    keys = {p.key for p in papers}
+    for wanted in ids:
+        if wanted not in known | keys:
+            raise InputError(f"ID must be one of {', '.join(sorted(known | keys))}; got {wanted!r}")
+    for paper in papers:
+        out.print(f"[bold]{paper.key}[/bold]  {paper.citation}  {paper.url}\n")
+        for experiment in paper.experiments:
+            if not ids or experiment.id in ids or paper.key in ids:
+                out.print(f"  experiment [cyan]{experiment.id}[/cyan]  {experiment.title}", markup=True)
+                if ids:
+                    out.print(
+                        f"    {experiment.question}\n    settings (standard): {_settings(experiment)}", markup=False
+                    )
+        for claim in paper.claims:
+            if not ids or claim.id in ids or paper.key in ids:
+                out.print(f"  claim      [green]{claim.id}[/green]")
+                out.print(f"    {claim.statement}", markup=False)
+                if ids:
+                    details = (claim.source, claim.regime, claim.theory, f"figure {claim.figure}")
+                    out.print("    " + "\n    ".join(details), markup=False)
+
+
+def _settings(experiment: Experiment) -> str:
+    def flat(prefix: str, value: Any) -> Iterator[str]:
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                if name != "record":
+                    yield from flat(f"{prefix}.{name}" if prefix else name, inner)
+        else:
+            yield f"{prefix}={value}"
+
+    return ", ".join(flat("", describe(adjusted(experiment.config["standard"], {}))))
+
+
+def show_plan(configs: Sequence[tuple[Experiment, Any]], preset: str) -> None:
+    """The estimated time first."""
+    table = Table(title=f"{preset} preset", title_justify="left")
+    for head in ("experiment", "parts", "seeds", "about, on 2 cores"):
+        table.add_column(head)
+    for experiment, config in configs:
+        table.add_row(experiment.id, str(experiment.units(config)), str(config.seeds), _duration(experiment, preset))
+    total = sum(e.seconds[preset] for e, _ in configs)
+    table.add_row("together", "", "", _minutes(total))
+    out.print(table)
+
+
+def _duration(experiment: Experiment, preset: str) -> str:
+    return _minutes(experiment.seconds[preset])
+
+
+def _minutes(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.0f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.1f} h"
+    )
+
+
+class Bars:
+    """One progress bar for each experiment."""
+
+    def __init__(self, bars: Progress) -> None:
+        self.bars = bars
+
+    def add(self, title: str, total: int) -> "Advance":
+        return Advance(self.bars, self.bars.add_task(title, total=total))
+
+    def finished(self, experiment: Experiment, seconds: float, reused: int) -> None:
+        note = f", {reused} parts reused" if reused else ""
+        self.bars.console.print(f"{experiment.id}: done in {seconds:.1f} s{note}")
+
+
+class Advance:
+    """Called once for each part, with whether it was reused."""
+
+    def __init__(self, bars: Progress, task: TaskID) -> None:
+        self.bars, self.task, self.reused = bars, task, 0
+
+    def __call__(self, reused: bool) -> None:
+        self.reused += reused
+        self.bars.advance(self.task)
+
+
+@contextmanager
+def progress() -> Iterator[Bars]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=out) as bars:
+        yield Bars(bars)
+
+
+def show_verdict(claim: Claim, verdict: Verdict, seconds: float) -> None:
+    mark = "[green]holds[/green]" if verdict.ok else "[red]FAILS[/red]"
+    rejected = sum(m.rejected for m in verdict.mutants)
+    out.print(f"{mark}  [bold]{claim.id}[/bold]  ({seconds:.1f} s)")
+    out.print(f"    {claim.statement}", markup=False)
+    out.print(
+        f"    predicted {verdict.predicted:.6g}  measured {verdict.measured:.6g}  |  {kind(claim)}: "
+        f"{verdict.worst:.2g} <= {verdict.threshold:.2g}  |  power {verdict.power:.3g}  |  "
+        f"mutants rejected {rejected}/{len(verdict.mutants)}",
+        markup=False,
+    )
+    for mutant in verdict.mutants:
+        if not mutant.rejected:
+            out.print(f"    [red]not rejected:[/red] {mutant.wrong} (score {mutant.score:.2g} < 1)")
+
+
+def kind(claim: Claim) -> str:
+    units = {"Exact": "relative error", "MonteCarlo": "|t|", "Ordering": "−signed t", "Asymptotic": "rate distance"}
+    name = type(claim.tolerance).__name__
+    return f"{name}, {units[name]}"
+
+
+def show_check_summary(verdicts: Sequence[Verdict]) -> None:
+    failed = [v.claim for v in verdicts if not v.ok]
+    mutants = sum(len(v.mutants) for v in verdicts)
+    out.print(f"{len(verdicts) - len(failed)} of {len(verdicts)} claims hold, {mutants} mutants tried")
+    if failed:
+        out.print(f"[red]failed:[/red] {', '.join(failed)}")
+
+
+def show_page(path: Path) -> None:
+    out.print(f"page: {path.resolve()}", markup=False)

@@ -1,0 +1,108 @@
+"""What a paper consists of here: experiments, claims, figures, reported numbers, and where each statement is found."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, NamedTuple, Protocol
+
+import xarray as xr
+
+from spec.claims import Claim
+from spec.validation import InputError
+
+PRESETS = ("smoke", "standard", "full")
+
+
+class Parts(Protocol):
+    """Computes the resumable parts of an experiment (paper_repro.store)."""
+
+    def map(self, function: Callable[[Any], xr.Dataset], units: Sequence[Any]) -> list[xr.Dataset]: ...
+
+
+class Table(NamedTuple):
+    """Numbers a reader sees beside the figures: a caption, column heads and rows of text."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class FigureBinding:
+    """Which draw function shows which result. draw(dataset) returns a matplotlib figure."""
+
+    id: str
+    title: str
+    caption: str
+    draw: Callable[[xr.Dataset], Any]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """config[preset] is a record with a field `seeds`; run(config, parts) returns the labelled result.
+
+    units(config): how many parts it has. seconds[preset]: its time on two cores, for the estimate shown first.
+    """
+
+    id: str
+    title: str
+    question: str
+    config: Mapping[str, Any]
+    units: Callable[[Any], int]
+    run: Callable[[Any, Parts], xr.Dataset]
+    figures: tuple[FigureBinding, ...]
+    tables: Callable[[xr.Dataset], tuple[Table, ...]]
+    seconds: Mapping[str, float]
+
+
+class Statement(NamedTuple):
+    """One line of the map from a paper's statement to its formula, its claims and its figure."""
+
+    where: str
+    says: str
+    theory: str
+    claims: tuple[str, ...]
+    figure: str | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Paper:
+    key: str
+    citation: str
+    url: str
+    symbols: tuple[tuple[str, str, str], ...]  # (the paper's, ours, meaning)
+    statements: tuple[Statement, ...]
+    experiments: tuple[Experiment, ...]
+    claims: tuple[Claim, ...]
+
+
+def adjusted(config: Any, changes: Mapping[str, Any]) -> Any:
+    """The config with fields replaced. A name is dotted (problem.Delta) or, where only one field has it, bare (Delta)."""
+    for name, value in changes.items():
+        path = name.split(".") if "." in name else _find(config, name)
+        config = _replaced(config, path, value, name)
+    return config
+
+
+def _find(record: Any, name: str) -> list[str]:
+    found = [path for path in _paths(record) if path[-1] == name]
+    if len(found) != 1:
+        known = ", ".join(".".join(p) for p in _paths(record))
+        raise InputError(f"--set name must be one of {known}; got {name!r}")
+    return found[0]
+
+
+def _paths(record: Any) -> list[list[str]]:
+    paths = []
+    for f in fields(record):
+        value = getattr(record, f.name)
+        paths += [[f.name, *p] for p in _paths(value)] if is_dataclass(value) else [[f.name]]
+    return paths
+
+
+def _replaced(record: Any, path: Sequence[str], value: Any, name: str) -> Any:
+    head, *rest = path
+    if not is_dataclass(record) or head not in {f.name for f in fields(record)}:
+        raise InputError(f"--set name must be a field of the experiment's configuration, got {name!r}")
+    new = _replaced(getattr(record, head), rest, value, name) if rest else value
+    return replace(record, **{head: new})

@@ -1,0 +1,30 @@
+"""Intervals over independent seeds."""
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from spec.validation import require
+
+
+class Interval(NamedTuple):
+    """A mean with its two-sided Student interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def points(self, *, signed: bool = False) -> str:
+        """In percentage points: '+1.2 [0.4, 2.0]'."""
+        mean = f"{100 * self.mean:+.1f}" if signed else f"{100 * self.mean:.1f}"
+        return f"{mean} [{100 * self.low:.1f}, {100 * self.high:.1f}]"
+
+
+def interval(values: xr.DataArray | np.ndarray, *, level: float = 0.95) -> Interval:
+    """Student interval of the mean of independent values (one for each seed); paired when given differences."""
+    v = np.asarray(values, dtype=float)
+    require(v.ndim == 1 and v.size >= 2, "values", v.shape, "a vector of at least two seeds")
+    half = stats.t.ppf(0.5 + level / 2, v.size - 1) * v.std(ddof=1) / np.sqrt(v.size)
+    return Interval(float(v.mean()), float(v.mean() - half), float(v.mean() + half))

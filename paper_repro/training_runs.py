@@ -1,0 +1,92 @@
+"""One training run for every seed, from records alone: the unit that experiments are made of."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from sims import data, ensemble, models, observables, real_data, rules
+from sims.train import train
+from spec.networks import Network
+from spec.problems import Problem, RealData
+from spec.rules import Rule
+from spec.training import Training
+
+Observed = Literal["accuracies", "losses", "gradient_norms", "layer_norms", "overlaps"]
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """One rule on one problem, repeated over seeds. The same seed means the same data, initialisation and batches."""
+
+    rule: Rule
+    problem: Problem
+    network: Network
+    training: Training
+    observe: tuple[Observed, ...]
+    seeds: tuple[int, ...]
+    dtype: Literal["float32", "float64"] = "float32"
+
+
+def simulate(unit: TrainingRun) -> xr.Dataset:
+    """Train for every seed; dimensions (seed, epoch). Raises NonFiniteError naming quantity, step and seed."""
+    source = _source(unit.problem) if isinstance(unit.problem, RealData) else None
+    rho = getattr(unit.rule, "rho", None)
+    template = unit.rule if rho is None else replace(unit.rule, rho=0.0)  # rho is traced: one program for all of them
+    arrays = None if source is None else (source.x, source.y)
+    size = source.x.shape[1] if source is not None else unit.problem.d  # type: ignore[union-attr]
+    classes = None if source is None else source.classes
+    result = ensemble.ensemble(
+        _program(template, unit.problem, unit.network, unit.training, unit.observe, unit.dtype, size, classes),
+        seeds=unit.seeds,
+        grid={} if rho is None else {"rho": [rho]},
+        epochs=range(0, unit.training.epochs + 1, unit.training.record_every),
+        shared=arrays,
+        block=1 if jax.default_backend() == "cpu" else None,  # vectorised seeds are slower on few cores
+    )
+    return result.isel(rho=0, drop=True) if rho is not None else result
+
+
+@cache
+def _source(problem: RealData) -> data.Source:
+    return real_data.load(problem)
+
+
+@cache
+def _program(
+    template: Rule,
+    problem: Problem,
+    network: Network,
+    training: Training,
+    observe: tuple[Observed, ...],
+    dtype: str,
+    size: int,
+    classes: int | None,
+) -> Callable[[jax.Array, Mapping[str, jax.Array], Any], Mapping[str, jax.Array]]:
+    model = models.build(network, size, classes)
+    loss = rules.logistic if classes is None else rules.cross_entropy
+    recorded = observables.together(*(getattr(observables, name) for name in observe))
+
+    def run(key: jax.Array, hyper: Mapping[str, jax.Array], arrays: Any) -> Mapping[str, jax.Array]:
+        draw, start, order = jax.random.split(key, 3)
+        source = None if classes is None else data.Source(*arrays, classes)
+        drawn = data.sample(problem, draw, dtype=jnp.dtype(dtype), source=source)
+        rule = replace(template, **{name: value.astype(dtype) for name, value in hyper.items()})
+        params = model.init(start, jnp.dtype(dtype))
+        return train(rule, training, model=model, loss=loss, params=params, data=drawn, observe=recorded, key=order)[1]
+
+    return run
+
+
+def concatenate(units: Sequence[TrainingRun], results: Sequence[xr.Dataset], **coords: Sequence[Any]) -> xr.Dataset:
+    """Stack results along 'run', labelled by the rule's name, its rho, and any further coordinates."""
+    names = [unit.rule.name for unit in units]
+    rho = np.array([getattr(unit.rule, "rho", 0.0) for unit in units])
+    dataset = xr.concat(list(results), dim="run", combine_attrs="drop")
+    extra = {name: ("run", list(values)) for name, values in coords.items()}
+    return dataset.assign_coords(method=("run", names), rho=("run", rho), **extra)

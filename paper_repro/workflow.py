@@ -1,0 +1,108 @@
+"""What the commands do: run experiments, check claims, write the page. Each writes only whole files."""
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from figures import style
+from paper_repro import console, page
+from paper_repro.checking import check as check_claim
+from paper_repro.papers import PAPERS
+from paper_repro.registry import Experiment, adjusted
+from paper_repro.store import Store, fingerprint, provenance, require_writable, write_atomically
+from spec.claims import Claim
+from spec.validation import InputError
+
+CLAIM_CODE = "paper_repro"  # claims compute inside the papers' packages
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def configurations(
+    experiments: Sequence[Experiment], preset: str, seeds: int | None, changes: Mapping[str, Any]
+) -> list[tuple[Experiment, Any]]:
+    """Each experiment with its configuration; raises InputError before anything is computed.
+
+    Settings must be known to the experiments they are given to: with several experiments, to at least one of them.
+    """
+    result = []
+    unknown = {name: 0 for name in changes}
+    for experiment in experiments:
+        config = experiment.config[preset]
+        for name, value in changes.items():
+            try:
+                config = adjusted(config, {name: value})
+            except InputError as error:
+                if "--set name" not in str(error) or len(experiments) == 1:
+                    raise
+                unknown[name] += 1
+        result.append((experiment, config if seeds is None else replace(config, seeds=seeds)))
+    for name, count in unknown.items():
+        if count == len(experiments):
+            raise InputError(f"--set name must be a setting of one of the chosen experiments, got {name!r}")
+    return result
+
+
+def run(configs: Sequence[tuple[Experiment, Any]], preset: str, out: Path, *, executor: Executor, fresh: bool) -> None:
+    """Run each experiment part by part, drawing its figures and rewriting the page as it finishes."""
+    require_writable(out)
+    console.show_plan(configs, preset)
+    with console.progress() as progress:
+        for experiment, config in configs:
+            start = time.perf_counter()
+            advance = progress.add(experiment.title, experiment.units(config))
+            store = Store(out, experiment.id, executor=executor, fresh=fresh, advance=advance)
+            dataset = store.finish(experiment.run(config, store), config, preset)
+            for figure in experiment.figures:
+                style.save(figure.draw, dataset, out / "figures" / figure.id)
+            page.write(PAPERS, out)
+            progress.finished(experiment, time.perf_counter() - start, advance.reused)
+    console.show_page(out / "index.html")
+
+
+def check(claims: Sequence[Claim], preset: str, out: Path, *, as_json: bool) -> bool:
+    """Check claims, print each verdict as it falls, keep them for the page; True when all hold."""
+    require_writable(out)
+    path = out / "claims.json"
+    known = json.loads(path.read_text()) if path.exists() else {}
+    verdicts = []
+    for claim in claims:
+        start = time.perf_counter()
+        verdict = check_claim(claim, preset)
+        verdicts.append(verdict)
+        if not as_json:
+            console.show_verdict(claim, verdict, time.perf_counter() - start)
+        known[claim.id] = {"verdict": _plain(asdict(verdict)), "preset": preset, "code": fingerprint(CLAIM_CODE)}
+        known[claim.id]["provenance"] = provenance()
+        write_atomically(path, json.dumps(known, indent=1).encode())
+    if as_json:
+        print(json.dumps([_plain(asdict(v)) for v in verdicts], indent=1))
+    else:
+        console.show_check_summary(verdicts)
+    return all(v.ok for v in verdicts)
+
+
+def report(out: Path) -> Path:
+    """Write the page from what is on disk."""
+    require_writable(out)
+    return page.write(PAPERS, out)
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no infinity: it is written as a string."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return str(value)
+    return value

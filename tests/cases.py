@@ -1,0 +1,139 @@
+"""What the contract tests run over: every rule, and every kind of model with its loss and its labels.
+
+A rule family or a model is added by one line in RULES or MODELS.
+"""
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sims.data import Data, Split
+from sims.models import Model, linear, mlp, two_layer_linear
+from sims.rules import Batch, Objective, cross_entropy, gradient, init, logistic
+from spec.rules import JacobianSam, LogitSam, Sam, Sgd
+
+N, D = 6, 3  # the batch holds every class equally often, and shards of two
+RHO = 0.3
+
+Permute = Callable[[Any, np.ndarray], Any]
+
+
+def _every_sharpness(family: Callable[..., Any]) -> list[Any]:
+    return [family(RHO, "example"), family(RHO, 2), family(RHO, "batch")]
+
+
+RULES = [
+    Sgd(),
+    *_every_sharpness(Sam),
+    *_every_sharpness(LogitSam),
+    *_every_sharpness(JacobianSam),
+]
+PERTURBED = [rule for rule in RULES if hasattr(rule, "rho")]
+
+
+class Case(NamedTuple):
+    """A model of D inputs with its loss. classes None: labels -1 and 1. permute reorders `hidden` units, if it has any."""
+
+    name: str
+    model: Model
+    loss: Callable[[jax.Array, jax.Array], jax.Array]
+    classes: int | None = None
+    hidden: int = 0
+    permute: Permute | None = None
+
+    @property
+    def objective(self) -> Objective:
+        return Objective(self.model.apply, self.loss)
+
+    def params(self, key: jax.Array, dtype: Any = jnp.float64) -> Any:
+        """Initial parameters, shifted so that no leaf (a bias) is zero."""
+        start, shift = jax.random.split(key)
+        leaves, structure = jax.tree.flatten(self.model.init(start, dtype))
+        keys = jax.random.split(shift, len(leaves))
+        moved = [p + 0.2 * jax.random.normal(k, p.shape, dtype) for k, p in zip(keys, leaves, strict=True)]
+        return jax.tree.unflatten(structure, moved)
+
+    def labels(self, classes: np.ndarray, dtype: Any) -> jax.Array:
+        """Labels of this model's kind from numbers 0, 1, ..., taken modulo its number of classes."""
+        if self.classes is None:
+            return jnp.asarray(2 * (classes % 2) - 1, dtype)
+        return jnp.asarray(classes % self.classes, jnp.int32)
+
+    def batch(self, rng: np.random.Generator, n: int = N, dtype: Any = jnp.float64) -> Batch:
+        return Batch(jnp.asarray(rng.normal(size=(n, D)), dtype), self.labels(rng.permutation(n), dtype))
+
+    def data(self, rng: np.random.Generator, n: int = N, dtype: Any = jnp.float64) -> Data:
+        """A training split of n examples whose first third is mislabelled, and clean splits for validation and test."""
+        x, y = self.batch(rng, n, dtype)
+        other = self.labels(np.asarray(y > 0 if self.classes is None else y).astype(int) + 1, dtype)
+        (x_v, y_v), (x_t, y_t) = self.batch(rng, 5, dtype), self.batch(rng, 7, dtype)
+        train = Split(x, jnp.where(jnp.arange(n) < n // 3, other, y), y)
+        return Data(train, Split(x_v, y_v, y_v), Split(x_t, y_t, y_t))
+
+
+def _permute_linear(params: Any, order: np.ndarray) -> Any:
+    return {"W": params["W"][order], "v": params["v"][..., order]}
+
+
+def _permute_mlp(params: Any, order: np.ndarray) -> Any:
+    first, second, *rest = params
+    first = {"w": first["w"][:, order], "b": first["b"][order]}
+    return [first, {"w": second["w"][order], "b": second["b"]}, *rest]
+
+
+MODELS = [
+    Case("linear", linear(D), logistic),
+    Case("two layers", two_layer_linear(D, 4), logistic, None, 4, _permute_linear),
+    Case("two layers, 3 classes", two_layer_linear(D, 4, classes=3), cross_entropy, 3, 4, _permute_linear),
+    Case("deep relu, 3 classes", mlp((D, 5, 4, 3)), cross_entropy, 3, 5, _permute_mlp),
+    Case("ntk tanh", mlp((D, 4, 1), scaling="ntk", activation=jnp.tanh), logistic, None, 4, _permute_mlp),
+]
+CASES = {case.name: case for case in MODELS}
+
+
+def plain(case: Case, rule: Any, params: Any, batch: Batch) -> Any:
+    """The rule's gradient, not compiled."""
+    return gradient(rule, init(rule, params), case.objective, params, batch)[0]
+
+
+# Compiling takes most of the time of these tests, so the compiler is told not to optimise.
+quick_jit = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+
+
+@cache
+def compiled(case: Case) -> Callable[[Any, Any, Batch], tuple[Any, Any]]:
+    """(rule, params, batch) -> the gradient, and the derivative of the sum of its entries in (rule, params).
+
+    One program for each rule and model serves all tests.
+    """
+
+    def total(rule: Any, params: Any, batch: Batch) -> tuple[jax.Array, Any]:
+        g = plain(case, rule, params, batch)
+        return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(g)), g
+
+    def swapped(rule: Any, params: Any, batch: Batch) -> tuple[Any, Any]:
+        derivative, g = jax.grad(total, argnums=(0, 1), has_aux=True)(rule, params, batch)
+        return g, derivative
+
+    return quick_jit(swapped)
+
+
+def fast(case: Case, rule: Any, params: Any, batch: Batch) -> Any:
+    """The rule's gradient, compiled."""
+    return compiled(case)(rule, params, batch)[0]
+
+
+def flat(tree: Any) -> np.ndarray:
+    """All numbers of a tree in one vector, in the order of jax.tree.leaves."""
+    return np.concatenate([np.asarray(leaf, np.float64).ravel() for leaf in jax.tree.leaves(tree)])
+
+
+def distance(a: Any, b: Any) -> float:
+    """The largest difference of two trees relative to the largest entry of the second."""
+    a, b = flat(a), flat(b)
+    assert a.shape == b.shape
+    return float(np.max(np.abs(a - b)) / max(float(np.max(np.abs(b))), np.finfo(float).tiny))

@@ -1,0 +1,212 @@
+"""What every rule promises on every model, whatever its formula: types, finiteness, and its symmetries."""
+
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from cases import CASES, MODELS, PERTURBED, RHO, RULES, N, compiled, distance, fast, flat, plain, quick_jit
+
+from sims.rules import Batch
+from spec.rules import JacobianSam, LogitSam, Sam, Sgd
+from spec.validation import InputError
+
+every_rule = pytest.mark.parametrize("rule", RULES, ids=repr)
+perturbed_rule = pytest.mark.parametrize("rule", PERTURBED, ids=repr)
+every_model = pytest.mark.parametrize("case", MODELS, ids=lambda c: c.name)
+# Compiled in float64 for every model; these two stand for the others in float32.
+every_model_and_dtype = pytest.mark.parametrize(
+    ("case", "dtype"),
+    [*((case, jnp.float64) for case in MODELS), (CASES["linear"], jnp.float32), (CASES["ntk tanh"], jnp.float32)],
+    ids=lambda v: v.name if v in MODELS else v.__name__,
+)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+@every_model
+@every_rule
+def test_gradient_is_a_tree_like_params(case, rule, dtype, key, rng):
+    params, batch = case.params(key, dtype), case.batch(rng, dtype=dtype)
+    shapes = [jax.eval_shape(lambda p: p, params), jax.eval_shape(partial(plain, case), rule, params, batch)]
+    assert shapes[0] == shapes[1]
+    assert {leaf.dtype for leaf in jax.tree.leaves(shapes[1])} == {jnp.dtype(dtype)}
+
+
+def degenerate(case, params, rng):
+    """Points at which some or all shards have zero gradient, or a huge one."""
+    dtype = jax.tree.leaves(params)[0].dtype
+    zero = jax.tree.map(jnp.zeros_like, params)
+    # Equal inputs under every label: at zero parameters the residuals cancel over the batch.
+    groups = case.classes or 2
+    x = np.repeat(rng.normal(size=(N // groups, 3)), groups, axis=0)
+    balanced = Batch(jnp.asarray(x, dtype), case.labels(np.arange(N), dtype))
+    yield "balanced labels", zero, balanced
+    yield "zero inputs", params, balanced._replace(x=jnp.zeros_like(balanced.x))
+    yield "zero inputs and parameters", zero, balanced._replace(x=jnp.zeros_like(balanced.x))
+    for margin in (1e4, -1e4):
+        yield f"margin {margin:g}", *saturated(case, params, rng, margin)
+
+
+def saturated(case, params, rng, margin):
+    """Parameters and a batch on which every example has about this margin: residuals are exactly 0, or at full size."""
+    head = jax.tree.leaves(params)[-1]
+    scale = jnp.asarray(1e4, head.dtype)
+    params = jax.tree.map(lambda leaf: leaf * scale if leaf is head else leaf, params)
+    x = case.batch(rng, dtype=head.dtype).x
+    logits = case.model.apply(params, x)
+    if case.classes is None:
+        return params, Batch(x, jnp.where(logits * margin > 0, 1, -1).astype(head.dtype))
+    return params, Batch(x, (jnp.argmax if margin > 0 else jnp.argmin)(logits, axis=1).astype(jnp.int32))
+
+
+@every_model_and_dtype
+@every_rule
+def test_value_and_derivative_are_finite_at_degenerate_points(case, dtype, rule, key, rng):
+    for name, params, batch in degenerate(case, case.params(key, dtype), rng):
+        g, derivative = compiled(case)(rule, params, batch)
+        assert np.all(np.isfinite(flat(g))), name
+        assert np.all(np.isfinite(flat(derivative))), name
+
+
+@every_model
+@perturbed_rule
+def test_no_ascent_is_sgd(case, rule, key, rng):
+    params, batch = case.params(key), case.batch(rng)
+    g = fast(case, replace(rule, rho=0.0), params, batch)
+    assert distance(g, fast(case, Sgd(), params, batch)) < 1e-14
+
+
+@every_model
+@every_rule
+def test_compiled_equals_not_compiled(case, rule, key, rng):
+    params, batch = case.params(key), case.batch(rng)
+    assert distance(fast(case, rule, params, batch), plain(case, rule, params, batch)) < 1e-12
+
+
+@every_model
+@perturbed_rule
+def test_vectorised_over_rho_equals_a_loop(case, rule, key, rng):
+    params, batch, rhos = case.params(key), case.batch(rng), (0.0, 0.1, RHO)
+    rules = replace(rule, rho=jnp.asarray(rhos))
+    together = quick_jit(jax.vmap(lambda r: plain(case, r, params, batch)))(rules)
+    for i, rho in enumerate(rhos):
+        one = fast(case, replace(rule, rho=rho), params, batch)
+        assert distance(jax.tree.map(lambda leaf, i=i: leaf[i], together), one) < 1e-12
+
+
+@every_model
+@every_rule
+def test_order_of_the_batch_does_not_matter(case, rule, key, rng):
+    """Nor, for shards of m examples, the order of the shards and the order inside a shard."""
+    params, batch = case.params(key), case.batch(rng)
+    order = rng.permutation(N)
+    if isinstance(rule.sharpness, int):
+        order = np.concatenate([rng.permutation(s) for s in rng.permutation(np.arange(N).reshape(-1, rule.sharpness))])
+    assert np.any(order != np.arange(N)) or N < 4
+    shuffled = Batch(batch.x[order], batch.t[order])
+    assert distance(fast(case, rule, params, shuffled), fast(case, rule, params, batch)) < 1e-12
+
+
+@every_model
+@pytest.mark.parametrize("family", [Sam, LogitSam, JacobianSam])
+def test_sharpness_is_the_same_for_one_example(case, family, key, rng):
+    params, batch = case.params(key), case.batch(rng, 1)
+    example, one, whole = (plain(case, family(RHO, s), params, batch) for s in ("example", 1, "batch"))
+    assert distance(one, example) < 1e-14
+    assert distance(whole, example) < 1e-14
+
+
+@every_model
+@pytest.mark.parametrize("family", [Sam, LogitSam, JacobianSam])
+def test_integer_sharpness_has_the_two_others_as_ends(case, family, key, rng):
+    params, batch = case.params(key), case.batch(rng)
+    for m, same in ((1, "example"), (N, "batch")):
+        one, other = (plain(case, family(RHO, s), params, batch) for s in (m, same))
+        assert distance(one, other) < 1e-14
+
+
+@pytest.mark.parametrize(("n", "m"), [(5, 2), (3, 4), (1, 2)])
+@pytest.mark.parametrize("family", [Sam, LogitSam, JacobianSam])
+def test_sharpness_must_divide_the_batch(family, n, m, key, rng):
+    case = CASES["linear"]
+    with pytest.raises(InputError, match=f"sharpness must divide the batch, got {m} for {n} examples"):
+        plain(case, family(RHO, m), case.params(key), case.batch(rng, n))
+
+
+def ascent(case, params, shard, rho):
+    """rho g/||g||, written out again rather than taken from the code under test."""
+    g = jax.grad(lambda p: jnp.mean(jax.vmap(case.loss)(case.model.apply(p, shard.x), shard.t)))(params)
+    length = np.linalg.norm(flat(g))
+    return jax.tree.map(lambda leaf: rho * leaf / length, g)
+
+
+def frozen_objective(case, rule, params, batch):
+    """The function of w' whose gradient at w' = w the rule claims to be, with every perturbation held fixed."""
+    shards = [batch] if rule.sharpness == "batch" else []
+    if not shards:
+        m = 1 if rule.sharpness == "example" else rule.sharpness
+        shards = [Batch(batch.x[i : i + m], batch.t[i : i + m]) for i in range(0, N, m)]
+    shift = [ascent(case, params, s, getattr(rule, "rho", 0.0)) for s in shards]
+    residual = jax.vmap(jax.grad(case.loss))
+
+    def value(w):
+        total = 0.0
+        for s, eps in zip(shards, shift, strict=True):
+            at = {"w": w, "w + eps": jax.tree.map(jnp.add, w, eps)}
+            here, there = params, jax.tree.map(jnp.add, params, eps)
+            if isinstance(rule, LogitSam):
+                total += jnp.sum(residual(case.model.apply(there, s.x), s.t) * case.model.apply(at["w"], s.x))
+            elif isinstance(rule, JacobianSam):
+                total += jnp.sum(residual(case.model.apply(here, s.x), s.t) * case.model.apply(at["w + eps"], s.x))
+            else:
+                point = at["w"] if isinstance(rule, Sgd) else at["w + eps"]
+                total += jnp.sum(jax.vmap(case.loss)(case.model.apply(point, s.x), s.t))
+        return float(total) / N
+
+    return value
+
+
+@every_model
+@every_rule
+def test_gradient_is_that_of_the_frozen_objective(case, rule, key, rng):
+    """Central differences along random directions; their error is of order 1e-10 here."""
+    params, batch = case.params(key), case.batch(rng)
+    g, value = fast(case, rule, params, batch), frozen_objective(case, rule, params, batch)
+    for _ in range(2):
+        direction = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape)), params)
+        ends = [value(jax.tree.map(lambda p, u, h=h: p + h * u, params, direction)) for h in (1e-5, -1e-5)]
+        slope, expected = (ends[0] - ends[1]) / 2e-5, flat(g) @ flat(direction)
+        assert abs(slope - expected) < 1e-8 * (1 + np.linalg.norm(flat(g)) * np.linalg.norm(flat(direction)))
+
+
+@pytest.mark.parametrize("case", [c for c in MODELS if c.permute], ids=lambda c: c.name)
+@every_rule
+def test_hidden_units_have_no_order(case, rule, key, rng):
+    params, batch, order = case.params(key), case.batch(rng), np.roll(np.arange(case.hidden), 1)
+    g = fast(case, rule, params, batch)
+    assert distance(case.permute(g, order), g) > 1e-3
+    assert distance(fast(case, rule, case.permute(params, order), batch), case.permute(g, order)) < 1e-12
+
+
+@every_model
+@pytest.mark.parametrize("family", [Sam, LogitSam, JacobianSam])
+def test_example_sharpness_is_the_mean_over_batches_of_one(case, family, key, rng):
+    params, batch = case.params(key), case.batch(rng)
+    ones = [Batch(batch.x[i : i + 1], batch.t[i : i + 1]) for i in range(N)]
+    mean = sum(flat(fast(case, family(RHO, "batch"), params, one)) for one in ones) / N
+    assert distance(fast(case, family(RHO, "example"), params, batch), mean) < 1e-12
+
+
+@pytest.mark.parametrize("sharpness", ["example", 2, "batch"])
+def test_on_a_linear_model_only_the_logits_feel_the_ascent(sharpness, key, rng):
+    case = CASES["linear"]
+    params, batch = case.params(key), case.batch(rng)
+    sgd, sam, logit, jacobian = (
+        plain(case, rule, params, batch)
+        for rule in (Sgd(), Sam(RHO, sharpness), LogitSam(RHO, sharpness), JacobianSam(RHO, sharpness))
+    )
+    assert distance(logit, sam) < 1e-14
+    assert distance(jacobian, sgd) < 1e-14
+    assert distance(sam, sgd) > 1e-3
