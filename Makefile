@@ -11,7 +11,7 @@ repro: $(VENV)/installed
 	$(BIN)/python -m paper_repro all --preset $(PRESET) --out $(OUT)
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -n 2 -m "not evidence"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not evidence"
 
 evidence: $(VENV)/installed
 	$(BIN)/python -m pytest -m evidence

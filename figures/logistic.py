@@ -1,8 +1,12 @@
 """Figures on logistic regression: up-weighting, the clean/mislabelled ratio, and the linear toy."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from figures import style
 
@@ -47,53 +51,41 @@ def clean_noisy_ratio(dataset: xr.Dataset) -> Figure:
 
 
 def toy_curves(dataset: xr.Dataset) -> Figure:
-    """Clean, mislabelled and test accuracy and the gradient-norm ratio against step; one row for each method."""
+    """Accuracies and the gradient-norm ratio along training: a row for each SAM, a shade for each rho, GD in grey."""
     delta = dataset["Delta"].values.max()
     dataset = dataset.isel(run=(dataset["Delta"] == delta).values)
-    methods = list(dict.fromkeys(dataset["method"].values))
-    figure, axes = style.panels(4, len(methods), width=2.9, height=2.3)
+    plain = dataset.isel(run=int((dataset["method"] == "SGD").values.argmax()))
+    methods = [m for m in dict.fromkeys(dataset["method"].values) if m != "SGD"]
+    figure, axes = style.panels(4, len(methods), width=2.9, height=2.4)
     for row, method in zip(axes, methods, strict=True):
         runs = dataset.isel(run=(dataset["method"] == method).values)
+        _toy_row(row, plain, "0.55", "GD")
         for k, tone in enumerate(style.shades(method, runs.sizes["run"])):
-            _toy_row(row, runs.isel(run=k), tone)
+            _toy_row(row, runs.isel(run=k), tone, f"ρ = {float(runs['rho'][k]):g}")
         row[0].set_ylabel(f"{method}\naccuracy")
-        if method != "SGD":
-            row[2].legend(title="ρ", fontsize=6, title_fontsize=7)
-    for column, title in zip(
-        axes[0],
-        (
-            "training: clean (solid), mislabelled (dashed)",
-            "test (line: exact; marks: sampled)",
-            "test, against clean loss",
-            "clean/mislabelled gradient norm",
-        ),
-        strict=True,
-    ):
+        row[2].legend(fontsize=6)
+    titles = ("training: clean (solid), mislabelled (dashed)", "test: exact (line), sampled (marks)",
+              "test, against clean training loss", "clean / mislabelled gradient norm")  # fmt: skip
+    for column, title in zip(axes[0], titles, strict=True):
         column.set_title(title, fontsize=8)
     for column, label in zip(axes[-1], ("step", "step", "clean loss (falls to the right)", "step"), strict=True):
         column.set_xlabel(label)
     return figure
 
 
-def _toy_row(row: np.ndarray, run: xr.Dataset, tone: tuple[float, float, float]) -> None:
+def _toy_row(row: np.ndarray, run: xr.Dataset, tone: Any, label: str) -> None:
     step = np.maximum(run["epoch"].values, 0.7)  # log axis: step 0 is drawn at 0.7
     style.curve(row[0], step, run["clean_accuracy"], color=tone, linestyle=style.CLEAN)
     style.curve(row[0], step, run["mislabelled_accuracy"], color=tone, linestyle=style.MISLABELLED)
-    row[1].plot(step, run["exact_test_accuracy"].mean("seed"), color=tone)
+    exact = run["exact_test_accuracy"].mean("seed")
+    row[1].plot(step, exact, color=tone)
     mean, error = style.mean_and_error(run["test_accuracy"])
     row[1].errorbar(step[::4], mean[::4], error[::4], fmt=style.marker(str(run["method"].values)), color=tone, ms=3)
-    row[2].plot(
-        run["clean_loss"].mean("seed"),
-        run["exact_test_accuracy"].mean("seed"),
-        color=tone,
-        label=f"{float(run['rho']):g}",
-    )
-    row[2].set_xscale("log")
-    ratio = run["clean_gradient_norm"] / run["mislabelled_gradient_norm"]
-    style.curve(row[3], step, ratio, color=tone)
-    row[3].set_yscale("log")
-    for axes in (row[0], row[1], row[3]):
+    row[2].plot(run["clean_loss"].mean("seed"), exact, color=tone, label=label)
+    style.curve(row[3], step, run["clean_gradient_norm"] / run["mislabelled_gradient_norm"], color=tone)
+    for axes in row:
         axes.set_xscale("log")
+        axes.xaxis.set_minor_formatter(NullFormatter())
     if not row[2].xaxis_inverted():
         row[2].invert_xaxis()
 
@@ -122,10 +114,10 @@ def toy_gain(dataset: xr.Dataset) -> Figure:
     return figure
 
 
-def _gain_lines(panel: object, runs: xr.Dataset, method: str) -> None:
+def _gain_lines(panel: Axes, runs: xr.Dataset, method: str) -> None:
     for name, line in (("best", "-"), ("at_memorisation", "--"), ("final", ":")):
         mean, error = style.mean_and_error(runs[f"{name}_accuracy"])
-        panel.errorbar(  # type: ignore[attr-defined]
+        panel.errorbar(
             runs["rho"].values,
             mean,
             error,

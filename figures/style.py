@@ -1,4 +1,4 @@
-"""The visual grammar: theory is a line, simulation is markers with +-1 standard error; one colour and marker per rule."""
+"""The visual grammar: theory is a line, simulation markers with +-1 standard error; one colour and marker per rule."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -18,7 +18,7 @@ MARKERS = {"SGD": "o", "n-SAM": "s", "L-SAM": "^", "J-SAM": "D", "1-SAM": "v"}
 OTHER_COLOUR, OTHER_MARKER = "#CC79A7", "P"
 CLEAN, MISLABELLED = "solid", "dashed"
 
-RC = {
+RC: Any = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -34,17 +34,19 @@ RC = {
 
 
 def colour(method: str) -> str:
+    """The colour of a rule in every figure."""
     return COLOURS.get(method, OTHER_COLOUR)
 
 
 def marker(method: str) -> str:
+    """The marker of a rule in every figure."""
     return MARKERS.get(method, OTHER_MARKER)
 
 
 def shades(method: str, count: int) -> list[tuple[float, float, float]]:
     """From a light to the full tone of a rule's colour, for a grid of hyper-parameters."""
     full = np.array(mpl.colors.to_rgb(colour(method)))
-    return [tuple(1 - (1 - full) * s) for s in np.linspace(0.4, 1.0, count)]
+    return [tuple(1 - (1 - full) * s) for s in np.linspace(1.0, 0.4, count)[::-1]]
 
 
 def panels(columns: int, rows: int = 1, *, width: float = 3.1, height: float = 2.6) -> tuple[Figure, np.ndarray]:
@@ -70,7 +72,7 @@ def curve(axes: Axes, x: Any, values: xr.DataArray, **style: Any) -> None:
 
 
 def save(draw: Callable[[xr.Dataset], Figure], dataset: xr.Dataset, path: Path) -> bytes:
-    """Draw and return the PNG; write PNG and SVG beside each other at path (without suffix). Output is deterministic."""
+    """Draw and return the PNG; write PNG and SVG beside each other at path (without suffix), deterministically."""
     with mpl.rc_context(RC):
         figure = draw(dataset)
         png = BytesIO()

@@ -123,7 +123,7 @@ def _parse(settings: list[str]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Entry point: float64 is available (experiments choose their precision), bad input ends with one sentence and code 2."""
+    """Entry point. float64 is allowed, experiments choose their precision; bad input ends with one sentence, code 2."""
     jax.config.update("jax_enable_x64", True)
     try:
         app()

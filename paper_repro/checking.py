@@ -17,7 +17,7 @@ MIN_SEEDS = 32
 
 
 class Outcome(NamedTuple):
-    """Accepted when worst <= threshold; rejection >= 1 when a variant is wrong beyond doubt, not merely not accepted."""
+    """Accepted when worst <= threshold; rejection >= 1 when a variant is wrong beyond doubt, not only not accepted."""
 
     worst: float
     threshold: float
@@ -96,7 +96,7 @@ def _ordering(tolerance: Ordering, predicted: FloatArray, measured: FloatArray) 
 
 
 def _asymptotic(tolerance: Asymptotic, predicted: FloatArray, measured: FloatArray) -> Outcome:
-    """worst: the larger of (slope error / allowed) and (excess of the last error over the extrapolated one / allowed)."""
+    """worst: the larger of slope error / allowed and excess of the last error over the extrapolated one / allowed."""
     worst = _rate_distance(tolerance, predicted, measured, tolerance.exponent)
     last = np.broadcast_to(predicted, measured.shape[1:])[-1]
     return Outcome(worst, 1.0, worst / 2, float(last), float(measured[:, -1].mean()))

@@ -115,6 +115,7 @@ class Advance:
 
 @contextmanager
 def progress() -> Iterator[Bars]:
+    """Bars with counts, elapsed and remaining time."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -127,6 +128,7 @@ def progress() -> Iterator[Bars]:
 
 
 def show_verdict(claim: Claim, verdict: Verdict, seconds: float) -> None:
+    """One claim: predicted, measured, tolerance, power, mutants."""
     mark = "[green]holds[/green]" if verdict.ok else "[red]FAILS[/red]"
     rejected = sum(m.rejected for m in verdict.mutants)
     out.print(f"{mark}  [bold]{claim.id}[/bold]  ({seconds:.1f} s)")
@@ -143,12 +145,14 @@ def show_verdict(claim: Claim, verdict: Verdict, seconds: float) -> None:
 
 
 def kind(claim: Claim) -> str:
+    """The tolerance kind and the unit in which worst and threshold are stated."""
     units = {"Exact": "relative error", "MonteCarlo": "|t|", "Ordering": "−signed t", "Asymptotic": "rate distance"}
     name = type(claim.tolerance).__name__
     return f"{name}, {units[name]}"
 
 
 def show_check_summary(verdicts: Sequence[Verdict]) -> None:
+    """How many claims hold, and which do not."""
     failed = [v.claim for v in verdicts if not v.ok]
     mutants = sum(len(v.mutants) for v in verdicts)
     out.print(f"{len(verdicts) - len(failed)} of {len(verdicts)} claims hold, {mutants} mutants tried")
@@ -157,4 +161,5 @@ def show_check_summary(verdicts: Sequence[Verdict]) -> None:
 
 
 def show_page(path: Path) -> None:
+    """Say where the page is."""
     out.print(f"page: {path.resolve()}", markup=False)

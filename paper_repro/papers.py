@@ -13,25 +13,27 @@ PAPERS: tuple[Paper, ...] = (baek2024.PAPER,)
 
 
 def experiments() -> tuple[Experiment, ...]:
+    """All experiments, in registered order."""
     return tuple(e for paper in PAPERS for e in paper.experiments)
 
 
 def claims() -> tuple[Claim, ...]:
+    """All claims, in registered order."""
     return tuple(c for paper in PAPERS for c in paper.claims)
 
 
 def chosen_experiments(ids: list[str]) -> tuple[Experiment, ...]:
-    """The experiments with these ids, in registered order; all for an empty list. A paper's key stands for all of its."""
+    """The experiments with these ids, in registered order; none given: all. A paper's key stands for all of its."""
     return _choose(ids, experiments(), "experiment")
 
 
 def chosen_claims(ids: list[str]) -> tuple[Claim, ...]:
-    """The claims with these ids, in registered order; all for an empty list. A paper's key stands for all of its."""
+    """The claims with these ids, in registered order; none given: all. A paper's key stands for all of its."""
     return _choose(ids, claims(), "claim")
 
 
 def _choose(ids: list[str], known: tuple[T, ...], kind: str) -> tuple[T, ...]:
-    keys = {paper.key for paper in PAPERS}
+    keys: set[str] = {paper.key for paper in PAPERS}
     for wanted in ids:
         if wanted not in keys and wanted not in {k.id for k in known}:
             names = ", ".join([*sorted(keys), *(k.id for k in known)])

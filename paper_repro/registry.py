@@ -67,17 +67,23 @@ class Statement(NamedTuple):
 
 @dataclass(frozen=True)
 class Paper:
+    """A paper. symbols: (its symbol, ours, meaning); key: the first part of every id that belongs to it."""
+
     key: str
     citation: str
     url: str
-    symbols: tuple[tuple[str, str, str], ...]  # (the paper's, ours, meaning)
+    symbols: tuple[tuple[str, str, str], ...]
     statements: tuple[Statement, ...]
     experiments: tuple[Experiment, ...]
     claims: tuple[Claim, ...]
 
 
 def adjusted(config: Any, changes: Mapping[str, Any]) -> Any:
-    """The config with fields replaced. A name is dotted (problem.Delta) or, where only one field has it, bare (Delta)."""
+    """The config with fields replaced, by dotted name (problem.Delta) or bare name (Delta).
+
+    A bare name means the experiment's own field, else the one nested field of that name. A single value for a field that
+    holds a tuple becomes a tuple of one.
+    """
     for name, value in changes.items():
         path = name.split(".") if "." in name else _find(config, name)
         config = _replaced(config, path, value, name)
@@ -85,9 +91,10 @@ def adjusted(config: Any, changes: Mapping[str, Any]) -> Any:
 
 
 def _find(record: Any, name: str) -> list[str]:
-    found = [path for path in _paths(record) if path[-1] == name]
+    paths = _paths(record)
+    found = [p for p in paths if p == [name]] or [p for p in paths if p[-1] == name]
     if len(found) != 1:
-        known = ", ".join(".".join(p) for p in _paths(record))
+        known = ", ".join(".".join(p) for p in paths)
         raise InputError(f"--set name must be one of {known}; got {name!r}")
     return found[0]
 
@@ -102,7 +109,9 @@ def _paths(record: Any) -> list[list[str]]:
 
 def _replaced(record: Any, path: Sequence[str], value: Any, name: str) -> Any:
     head, *rest = path
-    if not is_dataclass(record) or head not in {f.name for f in fields(record)}:
+    if head not in getattr(record, "__dataclass_fields__", ()):
         raise InputError(f"--set name must be a field of the experiment's configuration, got {name!r}")
-    new = _replaced(getattr(record, head), rest, value, name) if rest else value
-    return replace(record, **{head: new})
+    old = getattr(record, head)
+    if rest:
+        return replace(record, **{head: _replaced(old, rest, value, name)})
+    return replace(record, **{head: (value,) if isinstance(old, tuple) and not isinstance(value, tuple) else value})

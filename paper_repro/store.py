@@ -78,6 +78,7 @@ def save(dataset: xr.Dataset, path: Path) -> None:
 
 
 def load(path: Path) -> xr.Dataset:
+    """Read a data set whole, leaving no file open."""
     return xr.load_dataset(path, engine="h5netcdf")
 
 
@@ -94,8 +95,8 @@ def require_writable(out: Path) -> None:
 class Store:
     """The parts of one experiment under out/parts/<experiment>, and its combined result out/<experiment>.nc.
 
-    A part is looked up by the digest of its record, its function and the code; map computes only what is missing, side by
-    side on `executor`, and writes each part as soon as it is finished.
+    A part is looked up by the digest of its record, its function and the code; map computes only what is missing, side
+    by side on `executor`, and writes each part as soon as it is finished.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class Store:
         *,
         executor: Executor,
         fresh: bool = False,
-        advance: Callable[[bool], None] = lambda reused: None,  # noqa: ARG005
+        advance: Callable[[bool], None] = lambda reused: None,
     ) -> None:
         self.out, self.experiment, self.executor, self.advance = out, experiment, executor, advance
         self.code = fingerprint(f"paper_repro/{experiment.split('.')[0]}")

@@ -14,21 +14,22 @@ from sims import data, ensemble, models, observables, real_data, rules
 from sims.train import train
 from spec.networks import Network
 from spec.problems import Problem, RealData
-from spec.rules import Rule
+from spec.rules import Rule, Sgd
 from spec.training import Training
-
-Observed = Literal["accuracies", "losses", "gradient_norms", "layer_norms", "overlaps"]
 
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """One rule on one problem, repeated over seeds. The same seed means the same data, initialisation and batches."""
+    """One rule on one problem, repeated over seeds. The same seed means the same data, initialisation and batches.
+
+    observe: names of functions in sims.observables.
+    """
 
     rule: Rule
     problem: Problem
     network: Network
     training: Training
-    observe: tuple[Observed, ...]
+    observe: tuple[str, ...]
     seeds: tuple[int, ...]
     dtype: Literal["float32", "float64"] = "float32"
 
@@ -36,8 +37,9 @@ class TrainingRun:
 def simulate(unit: TrainingRun) -> xr.Dataset:
     """Train for every seed; dimensions (seed, epoch). Raises NonFiniteError naming quantity, step and seed."""
     source = _source(unit.problem) if isinstance(unit.problem, RealData) else None
-    rho = getattr(unit.rule, "rho", None)
-    template = unit.rule if rho is None else replace(unit.rule, rho=0.0)  # rho is traced: one program for all of them
+    rho = None if isinstance(unit.rule, Sgd) else unit.rule.rho
+    # rho is traced, so that one compiled program serves a whole grid.
+    template = unit.rule if isinstance(unit.rule, Sgd) else replace(unit.rule, rho=0.0)
     arrays = None if source is None else (source.x, source.y)
     size = source.x.shape[1] if source is not None else unit.problem.d  # type: ignore[union-attr]
     classes = None if source is None else source.classes
@@ -63,7 +65,7 @@ def _program(
     problem: Problem,
     network: Network,
     training: Training,
-    observe: tuple[Observed, ...],
+    observe: tuple[str, ...],
     dtype: str,
     size: int,
     classes: int | None,
@@ -74,9 +76,10 @@ def _program(
 
     def run(key: jax.Array, hyper: Mapping[str, jax.Array], arrays: Any) -> Mapping[str, jax.Array]:
         draw, start, order = jax.random.split(key, 3)
-        source = None if classes is None else data.Source(*arrays, classes)
+        source = None if classes is None else data.Source(x=arrays[0], y=arrays[1], classes=classes)
         drawn = data.sample(problem, draw, dtype=jnp.dtype(dtype), source=source)
-        rule = replace(template, **{name: value.astype(dtype) for name, value in hyper.items()})
+        traced: Any = {name: value.astype(dtype) for name, value in hyper.items()}
+        rule = replace(template, **traced)
         params = model.init(start, jnp.dtype(dtype))
         return train(rule, training, model=model, loss=loss, params=params, data=drawn, observe=recorded, key=order)[1]
 
@@ -88,5 +91,5 @@ def concatenate(units: Sequence[TrainingRun], results: Sequence[xr.Dataset], **c
     names = [unit.rule.name for unit in units]
     rho = np.array([getattr(unit.rule, "rho", 0.0) for unit in units])
     dataset = xr.concat(list(results), dim="run", combine_attrs="drop")
-    extra = {name: ("run", list(values)) for name, values in coords.items()}
-    return dataset.assign_coords(method=("run", names), rho=("run", rho), **extra)
+    labels: dict[str, Any] = {"method": names, "rho": rho, **coords}
+    return dataset.assign_coords({name: ("run", list(values)) for name, values in labels.items()})

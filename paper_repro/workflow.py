@@ -24,6 +24,7 @@ CLAIM_CODE = "paper_repro"  # claims compute inside the papers' packages
 
 
 def cores() -> int:
+    """Processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -35,7 +36,7 @@ def configurations(
     Settings must be known to the experiments they are given to: with several experiments, to at least one of them.
     """
     result = []
-    unknown = {name: 0 for name in changes}
+    unknown = dict.fromkeys(changes, 0)
     for experiment in experiments:
         config = experiment.config[preset]
         for name, value in changes.items():

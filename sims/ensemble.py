@@ -65,7 +65,7 @@ def ensemble(
 
 
 @cache
-def _batched(run: Run) -> Callable[..., Any]:
+def _batched(run: Run) -> Any:
     return jax.jit(jax.vmap(run, in_axes=(0, 0, None)))
 
 
@@ -94,14 +94,19 @@ def require_finite(dataset: xr.Dataset) -> None:
     if "first_nonfinite_step" in dataset:
         steps = dataset["first_nonfinite_step"]
         if (steps >= 0).any():
-            where = steps.where(steps >= 0).stack(run=steps.dims).dropna("run").isel(run=0)
-            raise NonFiniteError(f"gradient is not finite at step {int(where)}{_place(where, steps.dims)}")
+            place = _first(steps >= 0)
+            raise NonFiniteError(f"gradient is not finite at step {int(steps.loc[place])}{_text(place)}")
     for name, values in dataset.data_vars.items():
-        bad = ~np.isfinite(values)
+        bad = ~xr.apply_ufunc(np.isfinite, values)
         if bad.any():
-            where = values.where(bad, drop=False).stack(run=values.dims)[np.argmax(bad.values.ravel())]
-            raise NonFiniteError(f"{name} is not finite{_place(where, values.dims)}")
+            raise NonFiniteError(f"{name} is not finite{_text(_first(bad))}")
 
 
-def _place(point: xr.DataArray, dims: Sequence[Any]) -> str:
-    return " (" + ", ".join(f"{d}={point[d].item():g}" for d in dims) + ")"
+def _first(bad: xr.DataArray) -> dict[Any, Any]:
+    """Coordinates of the first true entry."""
+    index = np.argwhere(bad.values)[0]
+    return {d: bad[d].values[i] for d, i in zip(bad.dims, index, strict=True)}
+
+
+def _text(place: Mapping[Any, Any]) -> str:
+    return " (" + ", ".join(f"{name}={value}" for name, value in place.items()) + ")"

@@ -94,6 +94,6 @@ def layer_norms(rule: Any, model: Model, objective: Objective, params: Any, data
 
 
 def overlaps(rule: Any, model: Model, objective: Objective, params: Any, data: Data) -> dict[str, jax.Array]:
-    """For the linear model: w_1, the overlap with the signal e_1, and ||w_{2:}||; theory predicts accuracy from them."""
+    """For the linear model: w_1, the overlap with the signal, and ||w_{2:}||; theory predicts accuracy from them."""
     w = params["w"]
     return {"signal_overlap": w[0], "noise_norm": jnp.linalg.norm(w[1:])}

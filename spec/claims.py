@@ -101,6 +101,8 @@ class Claim:
 
 @dataclass(frozen=True)
 class MutantVerdict:
+    """score >= 1: the mutant was rejected."""
+
     wrong: str
     rejected: bool
     score: float

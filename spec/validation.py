@@ -18,8 +18,9 @@ def require(condition: bool, name: str, value: Any, accepted: str) -> None:
 
 
 def require_integer(name: str, value: Any, *, at_least: int) -> None:
+    """Raise InputError unless value is an integer >= at_least."""
     ok = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= at_least
-    require(ok, name, value, f"an integer >= {at_least}")
+    require(bool(ok), name, value, f"an integer >= {at_least}")
 
 
 def require_real(
@@ -40,6 +41,7 @@ def require_real(
 
 
 def require_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
+    """Raise InputError unless value is one of choices."""
     require(value in choices, name, value, "one of " + ", ".join(map(repr, choices)))
 
 

@@ -15,10 +15,12 @@ Expression = Any
 
 
 def sigmoid(a: Expression) -> Expression:
+    """1/(1 + e^{-a})."""
     return 1 / (1 + sp.exp(-a))
 
 
 def vector(name: str, size: int) -> sp.Matrix:
+    """A column of real symbols name0, name1, ..."""
     return sp.Matrix(sp.symbols(f"{name}:{size}", real=True))
 
 
@@ -28,6 +30,7 @@ def loss(w: sp.Matrix, x: sp.Matrix, t: Expression) -> Expression:
 
 
 def norm(v: sp.Matrix) -> Expression:
+    """Euclidean length."""
     return sp.sqrt(v.dot(v))
 
 
@@ -41,7 +44,7 @@ def _ascent(g: sp.Matrix) -> sp.Matrix:
 
 @cache
 def one_sam_gradient(size: int = 2) -> tuple[Expression, sp.Matrix, tuple[sp.Matrix, sp.Matrix, Expression]]:
-    """(gradient of l at w + rho grad l/||grad l||, the same as a weight times -t x, the symbols (w, x, t))."""
+    """(gradient of l at w + rho grad l/||grad l||, the plain gradient, the symbols (w, x, t))."""
     w, x, t = vector("w", size), vector("x", size), sp.Symbol("t", real=True)
     g = _gradient(loss(w, x, t), w)
     perturbed = g.subs(dict(zip(w, w + _ascent(g), strict=True)), simultaneous=True)
@@ -64,14 +67,17 @@ def amplification() -> Expression:
 
 
 def amplification_slope() -> Expression:
+    """d/dz of the derived amplification."""
     return sp.diff(amplification(), z)
 
 
 def log_amplification_slope() -> Expression:
+    """d/dz of its logarithm."""
     return sp.diff(sp.log(amplification()), z)
 
 
 def log_amplification_slope_in_C() -> Expression:
+    """d/dC of its logarithm."""
     return sp.diff(sp.log(amplification()), C)
 
 

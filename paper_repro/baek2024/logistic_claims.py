@@ -169,7 +169,7 @@ LIMITS = Claim(
     id="baek2024.amplification_limits",
     origin="derived",
     source=OURS,
-    statement="The amplification tends to 1 for badly misfit points, is 2/(1+e^-C) at z = 0, tends to e^C at large z.",
+    statement="The amplification tends to 1 for misfit points, is 2/(1+e^-C) at z = 0, and tends to e^C at large z.",
     regime="measured at z = -60, 0, 60 with C below 20: the distance to the limits is below e^-40",
     tolerance=Exact(),
     setup=lambda s: (lambda c: c._replace(rho=np.minimum(c.rho, 20 / np.linalg.norm(c.x, axis=2)[:, 0])))(
@@ -241,7 +241,7 @@ PATH = Claim(
     source=OURS,
     statement="Full-batch training follows w <- w - eta grad with the closed-form gradient of every rule.",
     regime=(
-        "constant step, no momentum; SGD, 1-, n-, m-SAM, L-SAM, J-SAM; 100 steps; d > n, so that no point is stationary: "
+        "constant step; SGD, 1-, n-, m-SAM, L-SAM, J-SAM; 100 steps; d > n, so that no point is stationary: "
         "near one the direction of a shared ascent step is ill-conditioned and n-SAM paths amplify rounding"
     ),
     tolerance=Exact(),
@@ -321,7 +321,7 @@ UNIFORM = Claim(
     id="baek2024.uniform_limit",
     origin="derived",
     source=OURS,
-    statement="As rho grows all weights tend to 1: the gradient becomes -mean t x, whose descent is the mean classifier.",
+    statement="As rho grows all weights tend to 1: the gradient becomes -mean t x, and learns the mean classifier.",
     regime="measured where rho||x|| - z > 40 for every example, so that weights differ from 1 by less than e^-40",
     tolerance=Exact(),
     setup=lambda s: (lambda c: c._replace(rho=(40 + np.abs(_margins(c)).max(1)) / np.linalg.norm(c.x, axis=2).min(1)))(
@@ -433,7 +433,7 @@ SHARED_SHIFT = Claim(
     id="baek2024.batch_shifts",
     origin="derived",
     source=OURS,
-    statement="n-SAM and m-SAM lower the margin of example i by rho t_i <x_i, u>, u the shard's unit descent direction.",
+    statement="n-SAM and m-SAM lower margin i by rho t_i <x_i, u>, u the unit descent direction of the shard.",
     regime=ANY,
     tolerance=Exact(),
     setup=random_case,

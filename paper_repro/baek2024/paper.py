@@ -44,7 +44,7 @@ PAPER = Paper(
             "theory.logistic.clean_noisy_ratio_log_slope",
             ("baek2024.ratio_slope", "baek2024.ratio_condition", "baek2024.population_sign"),
             "baek2024.clean_noisy_ratio",
-            "holds exactly when the mislabelled examples have the larger self-weighted weight; in population, when w_1 > 0",
+            "holds exactly when the mislabelled have the larger self-weighted weight; in population, when w_1 > 0",
         ),
         Statement(
             "Section 3, linear experiment",
@@ -84,7 +84,7 @@ PAPER = Paper(
             "theory.logistic.example_weights",
             ("baek2024.linear_split",),
             "baek2024.ablation",
-            "on digits: see the table of paired differences; in the linear model it is the other way round (L-SAM is 1-SAM)",
+            "on digits: see the paired differences; in the linear model it is the other way round (L-SAM is 1-SAM)",
         ),
     ),
     experiments=(UPWEIGHTING, RATIO, LINEAR_TOY, DIGITS),

@@ -30,7 +30,7 @@ class Upweighting:
 
 
 def upweighting(config: Upweighting) -> xr.Dataset:
-    """Amplification and its logarithmic slope: closed form on a fine grid, autodiff on random inputs placed at margins."""
+    """Amplification and its logarithmic slope: closed form on a fine grid, autodiff on inputs placed at margins."""
     z = np.linspace(-8, 8, 161)
     z_simulated = np.linspace(-7.5, 7.5, config.points)
     C = np.array(config.C)
@@ -71,7 +71,7 @@ UPWEIGHTING = Experiment(
         FigureBinding(
             "baek2024.upweighting",
             "Up-weighting of low-loss points (Lemma 3.1)",
-            "Lines: closed form. Markers: ratio of simulated 1-SAM and SGD gradient norms of random inputs, by autodiff.",
+            "Lines: closed form. Markers: simulated 1-SAM over SGD gradient norms of random inputs, by autodiff.",
             draw.upweighting,
         ),
     ),
@@ -144,7 +144,7 @@ _MIXTURE = SignalNoiseMixture(n=400, d=100, B=2.0, gamma=1.0, Delta=0.3)
 RATIO = Experiment(
     id="baek2024.clean_noisy_ratio",
     title="When a larger ρ favours clean examples",
-    question="At the same weights, does a larger ρ raise the clean/mislabelled gradient ratio? Only if w has learned the signal.",
+    question="At the same w, does a larger ρ raise the clean/mislabelled gradient ratio? Only once w has the signal.",
     config={"smoke": Ratio(_MIXTURE, seeds=8), "standard": Ratio(_MIXTURE), "full": Ratio(_MIXTURE, seeds=256)},
     units=lambda c: 1,
     run=_run_ratio,

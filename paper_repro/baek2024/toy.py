@@ -22,7 +22,7 @@ MEMORISED = 0.8
 
 @dataclass(frozen=True)
 class LinearToy:
-    """Noise rates, rho grids of 1-SAM and n-SAM, and what they are trained on; `Delta` replaces problem.Delta in turn."""
+    """Noise rates, rho grids of 1-SAM and n-SAM, and the training; each of `Delta` replaces problem.Delta in turn."""
 
     problem: SignalNoiseMixture = SignalNoiseMixture(n=500, d=1000, B=2.0, gamma=1.0, noise="orthogonal")
     Delta: tuple[float, ...] = (0.2, 0.4)
@@ -115,7 +115,7 @@ LINEAR_TOY = Experiment(
         FigureBinding(
             "baek2024.toy_curves",
             "Accuracies and gradient-norm ratio along training",
-            "Largest noise rate. Darker is larger ρ. Test accuracy: exact (line) and on a sampled test set (markers). The "
+            "Largest noise rate. Darker is larger ρ; GD in grey. Test accuracy: exact (line), sampled (markers). The "
             "gradient-norm ratio decays more slowly with ρ early on; later the curves cross.",
             draw.toy_curves,
         ),

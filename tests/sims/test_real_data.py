@@ -43,8 +43,8 @@ def make_mnist(folder: Path, rng: Generator, sep: str = "-", end: str = "") -> R
 
 def make_cifar(folder: Path, rng: Generator, classes: int) -> tuple[RealData, np.ndarray, np.ndarray]:
     folder.mkdir(exist_ok=True)
-    files = [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"] if classes == 10 else None
-    files = files or ["train.bin", "test.bin"]
+    batches = [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]
+    files = batches if classes == 10 else ["train.bin", "test.bin"]
     x = rng.integers(0, 256, (len(files), classes, 3072), dtype=np.uint8)
     y = np.stack([rng.permutation(classes).astype(np.uint8) for _ in files])
     for name, pixels, fine in zip(files, x, y[..., None], strict=True):

@@ -1,0 +1,172 @@
+"""The command line as a user meets it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from paper_repro import __main__ as cli
+from paper_repro import store
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def repro(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    def call(*arguments: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["repro", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        code = ended.value.code
+        return Ended(code if isinstance(code, int) else 0, *capsys.readouterr())
+
+    return call
+
+
+def test_list_shows_every_experiment_and_claim(repro) -> None:
+    shown = repro("list").out
+    assert "baek2024.digits" in shown
+    assert "baek2024.lemma_3_1" in shown
+
+
+def test_list_of_one_shows_its_settings(repro) -> None:
+    assert "training.eta=0.1" in repro("list", "baek2024.digits").out
+
+
+def test_help_needs_no_manual(repro) -> None:
+    for command in ("list", "run", "check", "report", "all"):
+        assert command in repro("--help").out
+    shown = repro("run", "--help").out
+    for option in ("--preset", "--seeds", "--out", "--resume", "--fresh", "--set", "--jobs"):
+        assert option in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "baek2024.nothing"), ("experiment ID", "baek2024.nothing", "baek2024.digits")),
+        (("check", "baek2024.nothing"), ("claim ID", "baek2024.nothing", "baek2024.lemma_3_1")),
+        (("list", "nothing"), ("ID", "nothing")),
+        (("run", "baek2024.linear_toy", "--set", "rho=-1,0.1"), ("rho", "-1", "[0, inf)")),
+        (("run", "baek2024.digits", "--set", "rho=-0.5"), ("rho", "-0.5", "[0, inf)")),
+        (("run", "baek2024.linear_toy", "--set", "Delta=0.2,0.5"), ("Delta", "0.5", "[0, 0.5)")),
+        (("run", "baek2024.clean_noisy_ratio", "--set", "Delta=0.7"), ("Delta", "0.7", "[0, 0.5)")),
+        (("run", "baek2024.digits", "--set", "Delta=0.95"), ("Delta", "0.95", "1 - 1/classes = 0.9")),
+        (("run", "baek2024.digits", "--set", "nonsense=1"), ("--set name", "nonsense")),
+        (("run", "baek2024.digits", "--set", "eta"), ("NAME=VALUE", "eta")),
+        (("run", "baek2024.digits", "--set", "eta=fast"), ("eta", "fast")),
+        (("run", "baek2024.digits", "--set", "classes=0,11"), ("classes", "11")),
+        (("run", "baek2024.digits", "--set", "n_train=1700"), ("n_train", "1700")),
+        (("run", "baek2024.digits", "--set", "batch=0"), ("batch", "0", ">= 1")),
+        (("run", "baek2024.digits", "--set", "name=mnist"), ("path", "mnist")),
+        (("run", "--seeds", "1"), ("--seeds", "1", ">= 2")),
+        (("run", "--preset", "huge"), ("--preset", "huge", "smoke")),
+        (("run", "--jobs", "0"), ("--jobs", "0")),
+    ],
+)
+def test_bad_input_is_one_sentence_code_2_and_nothing_written(repro, tmp_path: Path, arguments, words) -> None:
+    out = () if arguments[0] == "list" else ("--out", tmp_path / "out")
+    preset = () if arguments[0] != "run" or "--preset" in arguments else ("--preset", "smoke")
+    ended = repro(*arguments, *out, *preset)
+    assert ended.code == 2
+    assert all(word in ended.err for word in words), ended.err
+    assert "Traceback" not in ended.err
+    assert ended.err.count("\n") <= 2
+    assert not list(tmp_path.rglob("*.nc"))
+    assert not list(tmp_path.rglob("*.html"))
+
+
+def test_an_output_folder_that_cannot_be_written(repro, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    ended = repro("run", "baek2024.upweighting", "--preset", "smoke", "--out", tmp_path / "file")
+    assert ended.code == 2
+    assert "--out" in ended.err
+
+
+def test_a_diverging_run_names_quantity_step_and_seed(repro, tmp_path: Path) -> None:
+    diverging = ("--set", "training.eta=1e30", "--set", "rho=0.1")
+    ended = repro("run", "baek2024.digits", "--preset", "smoke", "--out", tmp_path, *diverging)
+    assert ended.code == 2
+    assert "gradient is not finite at step" in ended.err
+    assert "seed=" in ended.err
+    assert not (tmp_path / "baek2024.digits.nc").exists()
+
+
+def test_check_prints_both_sides_and_its_json_is_whole(repro, tmp_path: Path) -> None:
+    shown = repro("check", "baek2024.closed_form", "--preset", "smoke", "--out", tmp_path)
+    assert shown.code == 0
+    for word in ("holds", "predicted", "measured", "power", "mutants rejected 5/5"):
+        assert word in shown.out
+    ended = repro("check", "baek2024.closed_form", "--preset", "smoke", "--out", tmp_path, "--json")
+    (verdict,) = json.loads(ended.out)
+    assert verdict["ok"]
+    assert len(verdict["mutants"]) == 5
+
+
+def test_check_ends_with_1_when_a_claim_fails(repro, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from paper_repro.baek2024 import logistic_claims
+
+    broken = {
+        **logistic_claims.CLOSED_FORM.__dict__,
+        "predicted": lambda c: logistic_claims._closed_form(logistic_claims.Sam, c, 1.5),
+    }
+    monkeypatch.setattr(cli.papers, "claims", lambda: (type(logistic_claims.CLOSED_FORM)(**broken),))
+    ended = repro("check", "--preset", "smoke", "--out", tmp_path)
+    assert ended.code == 1
+    assert "FAILS" in ended.out
+
+
+def test_seeds_and_settings_reach_the_result(repro, tmp_path: Path) -> None:
+    chosen = ("--seeds", 3, "--set", "Delta=0.3", "--set", "rho=0.2", "--set", "epochs=8")
+    ended = repro("run", "baek2024.linear_toy", "--preset", "smoke", "--out", tmp_path, *chosen)
+    assert ended.code == 0, ended.err
+    result = store.load(tmp_path / "baek2024.linear_toy.nc")
+    assert result.sizes["seed"] == 3
+    assert set(result["Delta"].values) == {0.3}
+    assert result["epoch"].values[-1] == 8
+    assert "page:" in ended.out
+
+
+def test_report_of_an_empty_folder_says_what_was_not_run(repro, tmp_path: Path) -> None:
+    assert repro("report", "--out", tmp_path).code == 0
+    page = (tmp_path / "index.html").read_text()
+    assert "Not run yet" in page
+    assert "not checked" in page
+
+
+def test_a_killed_run_continues_without_redoing_finished_parts(tmp_path: Path) -> None:
+    """kill -9 a real process in the middle, then run the same command again."""
+    command = [sys.executable, "-m", "paper_repro", "run", "baek2024.linear_toy", "--preset", "smoke", "--jobs", "1"]
+    command += ["--set", "rho=0.05,0.1,0.2,0.3,0.4", "--seeds", "4", "--out"]
+    environment = {**os.environ, "COLUMNS": "200"}
+    parts = tmp_path / "killed" / "parts" / "baek2024.linear_toy"
+    process = subprocess.Popen([*command, str(tmp_path / "killed")], stdout=subprocess.PIPE, env=environment)
+    deadline = time.monotonic() + 240
+    while len(list(parts.glob("*.nc"))) < 2 and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    finished = {p: p.stat().st_mtime_ns for p in parts.glob("*.nc")}
+    assert 2 <= len(finished) < 7
+    assert not (tmp_path / "killed" / "baek2024.linear_toy.nc").exists()
+    assert all(store.load(p)["clean_accuracy"].notnull().all() for p in finished)
+
+    resumed = subprocess.run([*command, str(tmp_path / "killed")], capture_output=True, text=True, env=environment)
+    assert resumed.returncode == 0, resumed.stderr
+    assert f"{len(finished)} parts reused" in resumed.stdout
+    assert all(p.stat().st_mtime_ns == when for p, when in finished.items())
+
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True, env=environment)
+    killed, whole = (store.load(tmp_path / n / "baek2024.linear_toy.nc") for n in ("killed", "whole"))
+    assert killed.equals(whole)

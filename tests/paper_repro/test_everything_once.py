@@ -1,0 +1,81 @@
+"""`repro all` at the smoke preset: every experiment, every figure, every claim, the page. Run once for the module."""
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from figures import style
+from paper_repro import __main__ as cli
+from paper_repro import papers, store
+from paper_repro.registry import Experiment
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["repro", "all", "--preset", "smoke", "--out", str(folder)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    assert ended.value.code == 0
+    return folder
+
+
+@pytest.mark.parametrize("experiment", papers.experiments(), ids=lambda e: e.id)
+def test_every_result_is_finite_and_labelled(out: Path, experiment: Experiment) -> None:
+    result = store.load(out / f"{experiment.id}.nc")
+    numbers = [v for v in result.data_vars.values() if np.issubdtype(v.dtype, np.number)]
+    assert numbers
+    assert all(np.isfinite(v).all() for v in numbers)
+    assert result.attrs["preset"] == "smoke"
+
+
+@pytest.mark.parametrize("experiment", papers.experiments(), ids=lambda e: e.id)
+def test_figures_are_drawn_and_deterministic(out: Path, experiment: Experiment, tmp_path: Path) -> None:
+    result = store.load(out / f"{experiment.id}.nc")
+    for figure in experiment.figures:
+        again = style.save(figure.draw, result, tmp_path / figure.id)
+        assert again == (out / "figures" / f"{figure.id}.png").read_bytes()
+        assert (tmp_path / f"{figure.id}.svg").read_bytes() == (out / "figures" / f"{figure.id}.svg").read_bytes()
+
+
+@pytest.mark.parametrize("experiment", papers.experiments(), ids=lambda e: e.id)
+def test_tables_have_a_cell_for_every_head(out: Path, experiment: Experiment) -> None:
+    for table in experiment.tables(store.load(out / f"{experiment.id}.nc")):
+        assert table.rows
+        assert {len(row) for row in table.rows} == {len(table.head)}
+
+
+@pytest.mark.parametrize("experiment", papers.experiments(), ids=lambda e: e.id)
+def test_every_preset_has_an_estimate(experiment: Experiment) -> None:
+    assert set(experiment.seconds) == set(experiment.config) == {"smoke", "standard", "full"}
+
+
+def test_the_page_has_everything_and_no_dead_links(out: Path) -> None:
+    page = (out / "index.html").read_text()
+    assert page.count('src="data:image/png;base64,') == sum(len(e.figures) for e in papers.experiments())
+    assert f"{len(papers.claims())} of {len(papers.claims())} checked claims hold" in page
+    assert "52.48" in page
+    anchors = set(re.findall(r'id="([^"]+)"', page))
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= anchors
+    assert all((out / f).exists() for f in re.findall(r'href="((?!#|http)[^"]+)"', page))
+
+
+def test_the_page_flags_results_of_other_code(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from paper_repro import page
+
+    monkeypatch.setattr(page, "fingerprint", lambda *extra: "changed since")
+    page.write(papers.PAPERS, out)
+    text = (out / "index.html").read_text()
+    assert "computed by other code" in text
+    assert "by other code" in text
+
+
+def test_exact_and_sampled_test_accuracy_agree_along_training(out: Path) -> None:
+    """Theory's accuracy of the simulated weights against the sampled test set, within its binomial error."""
+    toy = store.load(out / "baek2024.linear_toy.nc")
+    gap = (toy["test_accuracy"] - toy["exact_test_accuracy"]).isel(epoch=-1).values.ravel()
+    assert np.abs(gap).max() < 5 * np.sqrt(0.25 / 1000)

@@ -1,0 +1,150 @@
+"""Networks: shapes, scalings, the law of their initial weights, and the parts that observables look at."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from cases import MODELS, D
+from scipy import stats
+
+from sims.models import linear, mlp, two_layer_linear
+from spec.validation import InputError
+
+every_model = pytest.mark.parametrize("case", MODELS, ids=lambda c: c.name)
+
+
+@every_model
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+@pytest.mark.parametrize("n", [1, 5])
+def test_logits_have_one_row_for_each_example(case, dtype, n, key, rng):
+    params, x = case.params(key, dtype), case.batch(rng, n, dtype).x
+    logits = case.model.apply(params, x)
+    assert logits.shape == ((n,) if case.classes is None else (n, case.classes))
+    assert logits.dtype == dtype
+    hidden = case.model.hidden(params, x)
+    assert hidden.shape == (n, case.model.head(params).size // (case.classes or 1))
+
+
+@every_model
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_initial_parameters_have_the_precision_asked_for(case, dtype, key):
+    leaves = jax.tree.leaves(case.model.init(key, dtype))
+    assert {leaf.dtype for leaf in leaves} == {jnp.dtype(dtype)}
+    assert all(np.all(np.isfinite(leaf)) for leaf in leaves)
+
+
+@every_model
+def test_logits_of_an_example_do_not_depend_on_the_others(case, key, rng):
+    params, x = case.params(key), case.batch(rng, 4).x
+    singly = np.concatenate([case.model.apply(params, x[i : i + 1]) for i in range(4)])
+    np.testing.assert_allclose(case.model.apply(params, x), singly, rtol=1e-12, atol=1e-14)
+
+
+@every_model
+def test_head_and_hidden_give_the_logits(case, key, rng):
+    """With the bias of the last layer, and its scale 1/sqrt(fan_in) in the NTK scaling."""
+    params, x = case.params(key), case.batch(rng, 4).x
+    hidden, head = np.asarray(case.model.hidden(params, x)), np.asarray(case.model.head(params))
+    bias = np.asarray(params[-1]["b"]) if isinstance(params, list) else 0.0
+    logits = hidden @ (head if isinstance(params, list) else head.T)
+    if case.name.startswith("ntk"):
+        logits = logits / np.sqrt(hidden.shape[1])
+    expected = (logits + bias).reshape(np.shape(case.model.apply(params, x)))
+    np.testing.assert_allclose(case.model.apply(params, x), expected, rtol=1e-12, atol=1e-14)
+
+
+def test_linear_is_an_inner_product(key, rng):
+    model, x = linear(D), rng.normal(size=(4, D))
+    w = model.init(key, jnp.float64)
+    np.testing.assert_allclose(model.apply(w, x), [sum(a * b for a, b in zip(w["w"], r, strict=True)) for r in x])
+    assert np.array_equal(model.hidden(w, jnp.asarray(x)), x)
+
+
+@pytest.mark.parametrize("activation", [jax.nn.relu, jnp.tanh])
+@pytest.mark.parametrize("sizes", [(4, 1), (4, 6, 1), (4, 6, 5, 3)])
+def test_scalings_are_the_same_function_of_scaled_weights(sizes, activation, key, rng):
+    """Weights N(0, 1) times sqrt(gain/fan_in): gain 2 in hidden layers, 1 in the last one."""
+    ntk, standard = (mlp(sizes, scaling=s, activation=activation) for s in ("ntk", "standard"))
+    params = ntk.init(key, jnp.float64)
+    params = [p | {"b": jnp.asarray(rng.normal(size=p["b"].shape))} for p in params]
+    gains = [2.0] * (len(sizes) - 2) + [1.0]
+    scaled = [p | {"w": p["w"] * np.sqrt(g / p["w"].shape[0])} for p, g in zip(params, gains, strict=True)]
+    x = jnp.asarray(rng.normal(size=(5, sizes[0])))
+    np.testing.assert_allclose(ntk.apply(params, x), standard.apply(scaled, x), rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(ntk.hidden(params, x), standard.hidden(scaled, x), rtol=1e-12, atol=1e-13)
+
+
+LAWS = {
+    "linear": (linear(3000, scale=0.5), [0.25 / 3000]),
+    "two layers": (two_layer_linear(60, 900, scale=1.5), [2.25 / 60, 2.25 / 900]),
+    "two layers, 4 classes": (two_layer_linear(60, 300, classes=4), [1 / 60, 1 / 300]),
+    "standard": (mlp((60, 50, 70, 40)), [2 / 60, 2 / 50, 1 / 70]),
+    "ntk": (mlp((60, 50, 70, 40), scaling="ntk"), [1.0, 1.0, 1.0]),
+}
+
+
+@pytest.mark.parametrize(("model", "variances"), LAWS.values(), ids=LAWS.keys())
+def test_weights_are_centred_normal_with_the_stated_variance(model, variances, key):
+    """Each statistic leaves its law's central region with probability 1e-4."""
+    leaves = jax.tree.leaves(model.init(key, jnp.float64))
+    weights = [np.ravel(leaf) for leaf in leaves if np.any(leaf != 0)]
+    for w, variance in zip(weights, variances, strict=True):
+        low, high = stats.chi2.interval(1 - 1e-4, w.size)
+        assert low < np.sum(w**2) / variance < high
+        assert abs(np.mean(w)) / (np.std(w, ddof=1) / np.sqrt(w.size)) < stats.t.isf(0.5e-4, w.size - 1)
+        assert stats.kstest(w / np.sqrt(variance), "norm").pvalue > 1e-4
+
+
+def test_layers_are_drawn_independently(key):
+    """Layers of one shape must not share their draw."""
+    for params in (two_layer_linear(6, 6, classes=6).init(key, jnp.float64), mlp((6, 6, 6)).init(key, jnp.float64)):
+        a, b = (leaf for leaf in jax.tree.leaves(params) if leaf.ndim == 2)
+        assert abs(np.corrcoef(np.ravel(a), np.ravel(b))[0, 1]) < 0.9
+
+
+def test_biases_start_at_zero(key):
+    assert all(not np.any(p["b"]) for p in mlp((4, 5, 3)).init(key, jnp.float64))
+
+
+def test_zero_scale_starts_at_the_origin(key):
+    for model in (linear(4, scale=0), two_layer_linear(4, 3, scale=0.0)):
+        assert all(not np.any(leaf) for leaf in jax.tree.leaves(model.init(key, jnp.float64)))
+
+
+@every_model
+def test_a_key_fixes_the_parameters(case, key):
+    a, b = (jax.tree.leaves(case.model.init(key, jnp.float64)) for _ in range(2))
+    c = jax.tree.leaves(case.model.init(jax.random.split(key)[0], jnp.float64))
+    assert all(np.array_equal(p, q) for p, q in zip(a, b, strict=True))
+    assert any(not np.array_equal(p, q) for p, q in zip(a, c, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: linear(0), "d must be an integer >= 1, got 0"),
+        (lambda: linear(2.0), "d must be an integer >= 1, got 2.0"),
+        (lambda: linear(3, scale=-1.0), "scale must be"),
+        (lambda: linear(3, scale=float("nan")), "scale must be"),
+        (lambda: two_layer_linear(0, 2), "d must be an integer >= 1, got 0"),
+        (lambda: two_layer_linear(3, 0), "h must be an integer >= 1, got 0"),
+        (lambda: mlp((3,)), "sizes must be at least an input and an output width"),
+        (lambda: mlp(()), "sizes must be at least an input and an output width"),
+        (lambda: mlp((3, 0, 1)), r"sizes\[1\] must be an integer >= 1, got 0"),
+        (lambda: mlp((3, 2.5)), r"sizes\[1\] must be an integer >= 1, got 2.5"),
+        (lambda: mlp((3, 1), scaling="mup"), "scaling must be one of 'standard', 'ntk', got 'mup'"),
+    ],
+)
+def test_wrong_arguments_are_named(build, message):
+    with pytest.raises(InputError, match=message):
+        build()
+
+
+@every_model
+def test_double_precision_is_refused_where_it_is_off(case, key):
+    jax.config.update("jax_enable_x64", False)
+    try:
+        with pytest.raises(InputError, match="dtype must be float32 unless jax_enable_x64 is set"):
+            case.model.init(key, jnp.float64)
+    finally:
+        jax.config.update("jax_enable_x64", True)

@@ -1,0 +1,184 @@
+"""The rules once more, in plain numpy with hand-written derivatives and one loop over shards and examples.
+
+Nothing here comes from the code under test except the gradient that is compared.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sims.models import mlp, two_layer_linear
+from sims.rules import Batch, Objective, cross_entropy, gradient, logistic
+from spec.rules import JacobianSam, LogitSam, Sam, Sgd
+
+D, H, CLASSES, N = 4, 5, 3, 6
+RHO = 0.4
+
+
+class ReluNet:
+    """Softmax cross-entropy of relu(x W1 + b1) W2 + b2. A parameter is a list of arrays W1, b1, W2, b2."""
+
+    model, loss = mlp((D, H, CLASSES)), staticmethod(cross_entropy)
+
+    @staticmethod
+    def draw(rng):
+        return [rng.normal(size=shape) for shape in ((D, H), (H,), (H, CLASSES), (CLASSES,))]
+
+    @staticmethod
+    def labels(rng):
+        return rng.integers(CLASSES, size=N)
+
+    @staticmethod
+    def tree(w):
+        return [{"w": jnp.asarray(w[0]), "b": jnp.asarray(w[1])}, {"w": jnp.asarray(w[2]), "b": jnp.asarray(w[3])}]
+
+    @staticmethod
+    def arrays(tree):
+        return [tree[0]["w"], tree[0]["b"], tree[1]["w"], tree[1]["b"]]
+
+    @staticmethod
+    def residual(w, x, t):
+        z = x @ w[0] + w[1]
+        logits = np.where(z > 0, z, 0) @ w[2] + w[3]
+        weights = np.exp(logits - logits.max())
+        softmax = weights / weights.sum()
+        softmax[t] -= 1
+        return softmax
+
+    @staticmethod
+    def pull_back(w, x, r):
+        """The gradient of <r, logits(x)>."""
+        z = x @ w[0] + w[1]
+        a = np.where(z > 0, z, 0)
+        dz = np.where(z > 0, w[2] @ r, 0)
+        return [np.outer(x, dz), dz, np.outer(a, r), r]
+
+
+class LinearNet:
+    """Logistic loss of <v, W x>. A parameter is a list of arrays W, v."""
+
+    model, loss = two_layer_linear(D, H), staticmethod(logistic)
+
+    @staticmethod
+    def draw(rng):
+        return [rng.normal(size=(H, D)), rng.normal(size=H)]
+
+    @staticmethod
+    def labels(rng):
+        return rng.choice([-1.0, 1.0], size=N)
+
+    @staticmethod
+    def tree(w):
+        return {"W": jnp.asarray(w[0]), "v": jnp.asarray(w[1])}
+
+    @staticmethod
+    def arrays(tree):
+        return [tree["W"], tree["v"]]
+
+    @staticmethod
+    def residual(w, x, t):
+        return -t / (1 + np.exp(t * (w[1] @ (w[0] @ x))))
+
+    @staticmethod
+    def pull_back(w, x, r):
+        return [r * np.outer(w[1], x), r * (w[0] @ x)]
+
+
+def slow_gradient(net, kind, rho, m, w, x, t):
+    """The gradient of the rule with shards of m examples, as a list of arrays."""
+    total = [np.zeros_like(a) for a in w]
+    for start in range(0, N, m):
+        shard = range(start, start + m)
+        g = [np.zeros_like(a) for a in w]
+        for i in shard:
+            g = add(g, net.pull_back(w, x[i], net.residual(w, x[i], t[i])), 1 / m)
+        length = np.sqrt(sum(np.sum(a**2) for a in g))
+        up = add(w, g, rho / length)
+        at_logits = up if kind in (Sam, LogitSam) else w
+        at_jacobian = up if kind in (Sam, JacobianSam) else w
+        for i in shard:
+            total = add(total, net.pull_back(at_jacobian, x[i], net.residual(at_logits, x[i], t[i])), 1 / N)
+    return total
+
+
+def add(a, b, factor):
+    return [p + factor * q for p, q in zip(a, b, strict=True)]
+
+
+def relative_difference(a, b):
+    a, b = (np.concatenate([np.ravel(p) for p in v]) for v in (a, b))
+    return np.linalg.norm(a - b) / np.linalg.norm(b)
+
+
+def under_test(net, rule, w, x, t):
+    batch = Batch(jnp.asarray(x), jnp.asarray(t))
+    return net.arrays(gradient(rule, (), Objective(net.model.apply, net.loss), net.tree(w), batch)[0])
+
+
+@pytest.fixture(params=[ReluNet, LinearNet])
+def problem(request, rng):
+    """A network and a few draws of parameters, inputs and labels."""
+    net = request.param
+    return net, [(net.draw(rng), rng.normal(size=(N, D)), net.labels(rng)) for _ in range(3)]
+
+
+every_kind = pytest.mark.parametrize("kind", [Sam, LogitSam, JacobianSam])
+every_sharpness = pytest.mark.parametrize(("sharpness", "m"), [("example", 1), (2, 2), (3, 3), ("batch", N)])
+
+
+@every_kind
+@every_sharpness
+def test_rules_equal_their_transcription(problem, kind, sharpness, m):
+    net, draws = problem
+    for w, x, t in draws:
+        expected = slow_gradient(net, kind, RHO, m, w, x, t)
+        assert relative_difference(under_test(net, kind(RHO, sharpness), w, x, t), expected) < 1e-12
+
+
+def test_sgd_equals_its_transcription(problem):
+    net, draws = problem
+    for w, x, t in draws:
+        assert relative_difference(under_test(net, Sgd(), w, x, t), slow_gradient(net, Sgd, 0.0, N, w, x, t)) < 1e-12
+
+
+def mutants(kind, m):
+    """Wrong rules that the comparison must be able to tell from the right one."""
+    swap = {Sam: LogitSam, LogitSam: JacobianSam, JacobianSam: LogitSam}[kind]
+    yield "no ascent", kind, 0.0, m
+    yield "descent", kind, -RHO, m
+    yield "twice the length", kind, 2 * RHO, m
+    yield "another rule", swap, RHO, m
+    yield "other shards", kind, RHO, 2 if m != 2 else N
+
+
+@every_kind
+@every_sharpness
+def test_comparison_rejects_mutants(problem, kind, sharpness, m):
+    net, draws = problem
+    for w, x, t in draws:
+        right = under_test(net, kind(RHO, sharpness), w, x, t)
+        for name, *wrong in mutants(kind, m):
+            assert relative_difference(right, slow_gradient(net, *wrong, w, x, t)) > 1e-4, name
+
+
+def test_transcribed_derivatives_are_those_of_the_loss(problem):
+    """The hand-written gradient against central differences, so that a shared mistake cannot hide."""
+    net, draws = problem
+    for w, x, t in draws:
+        direction = [np.sin(1 + np.arange(a.size)).reshape(a.shape) for a in w]
+        for i in range(N):
+
+            def loss(h, w=w, direction=direction, x=x, t=t, i=i):
+                logits = net.model.apply(net.tree(add(w, direction, h)), jnp.asarray(x[i : i + 1]))[0]
+                return float(net.loss(logits, t[i]))
+
+            g = net.pull_back(w, x[i], net.residual(w, x[i], t[i]))
+            slope = sum(np.sum(a * b) for a, b in zip(g, direction, strict=True))
+            assert abs((loss(1e-5) - loss(-1e-5)) / 2e-5 - slope) < 1e-8 * (1 + sum(np.sum(a**2) for a in g))
+
+
+def test_precision_is_double(problem):
+    net, draws = problem
+    w, x, t = draws[0]
+    assert {leaf.dtype for leaf in jax.tree.leaves(under_test(net, Sam(RHO), w, x, t))} == {jnp.dtype("float64")}

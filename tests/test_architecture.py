@@ -1,0 +1,55 @@
+"""The house rules, enforced on the source itself."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("spec", "theory", "sims", "figures", "paper_repro", "benchmarks", "notebooks")
+FORBIDDEN = {
+    "spec": {"theory", "sims", "figures", "paper_repro", "jax", "optax", "scipy", "matplotlib", "xarray"},
+    "theory": {"sims", "figures", "paper_repro", "jax", "optax", "matplotlib", "xarray"},
+    "sims": {"theory", "figures", "paper_repro", "scipy", "matplotlib", "sympy"},
+    "figures": {"theory", "sims", "paper_repro", "jax", "optax", "scipy", "sympy"},
+    "paper_repro": {"tests", "benchmarks", "notebooks"},
+}
+FILES = [file for room in ROOMS for file in sorted((ROOT / room).rglob("*.py"))]
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Top-level names of every import, also those inside functions."""
+    names = {a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    return names | {n.module.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_imports_go_one_way(file: Path) -> None:
+    room = file.relative_to(ROOT).parts[0]
+    assert not imported(ast.parse(file.read_text())) & FORBIDDEN.get(room, set())
+
+
+def test_the_rule_would_catch_an_import_inside_a_function() -> None:
+    tree = ast.parse("def f():\n    from sims.rules import gradient\n    import jax.numpy as jnp\n")
+    assert imported(tree) & FORBIDDEN["theory"] == {"sims", "jax"}
+
+
+def test_every_room_is_looked_at() -> None:
+    assert {f.relative_to(ROOT).parts[0] for f in FILES} >= {"spec", "theory", "sims", "figures", "paper_repro"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_functions_stay_short_and_nothing_is_unpickled(file: Path) -> None:
+    tree = ast.parse(file.read_text())
+    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+    assert [f.name for f in functions if f.end_lineno - f.lineno >= 60] == []
+    assert not imported(tree) & {"pickle", "dill", "joblib", "shelve"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_public_functions_say_what_they_do(file: Path) -> None:
+    tree = ast.parse(file.read_text())
+    public = [n for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef) and not n.name.startswith("_")]
+    # Notebook-like lambdas and singledispatch branches carry an underscore; everything else explains itself.
+    silent = [n.name for n in public if ast.get_docstring(n) is None]
+    assert silent == []
