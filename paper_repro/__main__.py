@@ -75,12 +75,14 @@ def check(
     preset: Preset = "standard",
     out: Out = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="Print the verdicts as JSON, and nothing else.")] = False,
+    jobs: Jobs = None,
 ) -> None:
     """Check claims: predicted, measured, tolerance, power and mutants. Exit code 1 if any check fails."""
     chosen = papers.chosen_claims(ids or [])
-    _check_options(preset)
-    if not workflow.check(chosen, preset, out, as_json=json):
-        raise typer.Exit(1)
+    _check_options(preset, jobs=jobs)
+    with ThreadPoolExecutor(jobs or workflow.cores()) as executor:
+        if not workflow.check(chosen, preset, out, executor=executor, as_json=json):
+            raise typer.Exit(1)
 
 
 @app.command()
@@ -93,7 +95,8 @@ def report(out: Out = Path("results")) -> None:
 def all_(preset: Preset = "standard", out: Out = Path("results"), jobs: Jobs = None) -> None:
     """Run every experiment, check every claim, write the page. Exit code 1 if a claim fails."""
     run(preset=preset, out=out, jobs=jobs)
-    ok = workflow.check(papers.claims(), preset, out, as_json=False)
+    with ThreadPoolExecutor(jobs or workflow.cores()) as executor:
+        ok = workflow.check(papers.claims(), preset, out, executor=executor, as_json=False)
     console.show_page(workflow.report(out))
     if not ok:
         raise typer.Exit(1)

@@ -81,8 +81,8 @@ class Paper:
 def adjusted(config: Any, changes: Mapping[str, Any]) -> Any:
     """The config with fields replaced, by dotted name (problem.Delta) or bare name (Delta).
 
-    A bare name means the experiment's own field, else the one nested field of that name. A single value for a field that
-    holds a tuple becomes a tuple of one.
+    A bare name means the experiment's own field, else the one nested field of that name. A single value for a field
+    that holds a tuple becomes a tuple of one.
     """
     for name, value in changes.items():
         path = name.split(".") if "." in name else _find(config, name)

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,8 +16,8 @@ from paper_repro import console, page
 from paper_repro.checking import check as check_claim
 from paper_repro.papers import PAPERS
 from paper_repro.registry import Experiment, adjusted
-from paper_repro.store import Store, fingerprint, provenance, require_writable, write_atomically
-from spec.claims import Claim
+from paper_repro.store import Store, fingerprint, require_writable, write_atomically
+from spec.claims import Claim, Verdict
 from spec.validation import InputError
 
 CLAIM_CODE = "paper_repro"  # claims compute inside the papers' packages
@@ -70,26 +70,31 @@ def run(configs: Sequence[tuple[Experiment, Any]], preset: str, out: Path, *, ex
     console.show_page(out / "index.html")
 
 
-def check(claims: Sequence[Claim], preset: str, out: Path, *, as_json: bool) -> bool:
-    """Check claims, print each verdict as it falls, keep them for the page; True when all hold."""
+def check(claims: Sequence[Claim], preset: str, out: Path, *, executor: Executor, as_json: bool) -> bool:
+    """Check claims side by side, print each verdict, keep them for the page; True when all hold."""
     require_writable(out)
     path = out / "claims.json"
     known = json.loads(path.read_text()) if path.exists() else {}
     verdicts = []
-    for claim in claims:
-        start = time.perf_counter()
-        verdict = check_claim(claim, preset)
+    for claim, (verdict, seconds) in zip(claims, executor.map(_timed_check(preset), claims), strict=True):
         verdicts.append(verdict)
         if not as_json:
-            console.show_verdict(claim, verdict, time.perf_counter() - start)
+            console.show_verdict(claim, verdict, seconds)
         known[claim.id] = {"verdict": _plain(asdict(verdict)), "preset": preset, "code": fingerprint(CLAIM_CODE)}
-        known[claim.id]["provenance"] = provenance()
         write_atomically(path, json.dumps(known, indent=1).encode())
     if as_json:
         print(json.dumps([_plain(asdict(v)) for v in verdicts], indent=1))
     else:
         console.show_check_summary(verdicts)
     return all(v.ok for v in verdicts)
+
+
+def _timed_check(preset: str) -> Callable[[Claim], tuple[Verdict, float]]:
+    def timed(claim: Claim) -> tuple[Verdict, float]:
+        start = time.perf_counter()
+        return check_claim(claim, preset), time.perf_counter() - start
+
+    return timed
 
 
 def report(out: Path) -> Path:

@@ -121,7 +121,7 @@ def test_check_ends_with_1_when_a_claim_fails(repro, tmp_path: Path, monkeypatch
         **logistic_claims.CLOSED_FORM.__dict__,
         "predicted": lambda c: logistic_claims._closed_form(logistic_claims.Sam, c, 1.5),
     }
-    monkeypatch.setattr(cli.papers, "claims", lambda: (type(logistic_claims.CLOSED_FORM)(**broken),))
+    monkeypatch.setattr(cli.papers, "chosen_claims", lambda ids: (type(logistic_claims.CLOSED_FORM)(**broken),))
     ended = repro("check", "--preset", "smoke", "--out", tmp_path)
     assert ended.code == 1
     assert "FAILS" in ended.out

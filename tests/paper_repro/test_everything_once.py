@@ -1,5 +1,6 @@
 """`repro all` at the smoke preset: every experiment, every figure, every claim, the page. Run once for the module."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from figures import style
 from paper_repro import __main__ as cli
 from paper_repro import papers, store
 from paper_repro.registry import Experiment
+from spec.claims import Claim
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +33,15 @@ def test_every_result_is_finite_and_labelled(out: Path, experiment: Experiment) 
     assert numbers
     assert all(np.isfinite(v).all() for v in numbers)
     assert result.attrs["preset"] == "smoke"
+
+
+@pytest.mark.parametrize("claim", papers.claims(), ids=lambda c: c.id)
+def test_claim_holds_and_rejects_its_mutants(out: Path, claim: Claim) -> None:
+    verdict = json.loads((out / "claims.json").read_text())[claim.id]["verdict"]
+    assert [m["wrong"] for m in verdict["mutants"] if not m["rejected"]] == []
+    assert len(verdict["mutants"]) >= len(claim.mutants) >= 1
+    assert float(verdict["worst"]) <= float(verdict["threshold"])
+    assert verdict["ok"]
 
 
 @pytest.mark.parametrize("experiment", papers.experiments(), ids=lambda e: e.id)

@@ -16,8 +16,8 @@ every_model = pytest.mark.parametrize("case", MODELS, ids=lambda c: c.name)
 @every_model
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 @pytest.mark.parametrize("n", [1, 5])
-def test_logits_have_one_row_for_each_example(case, dtype, n, key, rng):
-    params, x = case.params(key, dtype), case.batch(rng, n, dtype).x
+def test_logits_have_one_row_for_each_example(case, dtype, n, rng):
+    params, x = case.params(rng, dtype), case.batch(rng, n, dtype).x
     logits = case.model.apply(params, x)
     assert logits.shape == ((n,) if case.classes is None else (n, case.classes))
     assert logits.dtype == dtype
@@ -34,16 +34,16 @@ def test_initial_parameters_have_the_precision_asked_for(case, dtype, key):
 
 
 @every_model
-def test_logits_of_an_example_do_not_depend_on_the_others(case, key, rng):
-    params, x = case.params(key), case.batch(rng, 4).x
+def test_logits_of_an_example_do_not_depend_on_the_others(case, rng):
+    params, x = case.params(rng), case.batch(rng, 4).x
     singly = np.concatenate([case.model.apply(params, x[i : i + 1]) for i in range(4)])
     np.testing.assert_allclose(case.model.apply(params, x), singly, rtol=1e-12, atol=1e-14)
 
 
 @every_model
-def test_head_and_hidden_give_the_logits(case, key, rng):
+def test_head_and_hidden_give_the_logits(case, rng):
     """With the bias of the last layer, and its scale 1/sqrt(fan_in) in the NTK scaling."""
-    params, x = case.params(key), case.batch(rng, 4).x
+    params, x = case.params(rng), case.batch(rng, 4).x
     hidden, head = np.asarray(case.model.hidden(params, x)), np.asarray(case.model.head(params))
     bias = np.asarray(params[-1]["b"]) if isinstance(params, list) else 0.0
     logits = hidden @ (head if isinstance(params, list) else head.T)

@@ -19,16 +19,31 @@ every_model = pytest.mark.parametrize("case", MODELS, ids=lambda c: c.name)
 # Compiled in float64 for every model; these two stand for the others in float32.
 every_model_and_dtype = pytest.mark.parametrize(
     ("case", "dtype"),
-    [*((case, jnp.float64) for case in MODELS), (CASES["linear"], jnp.float32), (CASES["ntk tanh"], jnp.float32)],
+    [*((case, jnp.float64) for case in MODELS), (CASES["linear"], jnp.float32), (CASES["two layers"], jnp.float32)],
     ids=lambda v: v.name if v in MODELS else v.__name__,
 )
+
+
+def test_compiled_programs_cannot_be_mistaken_for_one_another():
+    """A cache of compiled programs finds them by the structure of the rule: it must tell every two rules apart."""
+    structures = [jax.tree.structure(rule) for rule in RULES]
+    same = [
+        (a, b) for i, a in enumerate(RULES) for j, b in enumerate(RULES) if i < j and structures[i] == structures[j]
+    ]
+    assert not same
+
+
+@perturbed_rule
+def test_a_compiled_program_serves_every_rho(rule):
+    assert jax.tree.structure(rule) == jax.tree.structure(replace(rule, rho=2 * RHO))
+    assert jax.tree.leaves(rule) == [RHO]
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 @every_model
 @every_rule
-def test_gradient_is_a_tree_like_params(case, rule, dtype, key, rng):
-    params, batch = case.params(key, dtype), case.batch(rng, dtype=dtype)
+def test_gradient_is_a_tree_like_params(case, rule, dtype, rng):
+    params, batch = case.params(rng, dtype), case.batch(rng, dtype=dtype)
     shapes = [jax.eval_shape(lambda p: p, params), jax.eval_shape(partial(plain, case), rule, params, batch)]
     assert shapes[0] == shapes[1]
     assert {leaf.dtype for leaf in jax.tree.leaves(shapes[1])} == {jnp.dtype(dtype)}
@@ -45,50 +60,52 @@ def degenerate(case, params, rng):
     yield "balanced labels", zero, balanced
     yield "zero inputs", params, balanced._replace(x=jnp.zeros_like(balanced.x))
     yield "zero inputs and parameters", zero, balanced._replace(x=jnp.zeros_like(balanced.x))
-    for margin in (1e4, -1e4):
-        yield f"margin {margin:g}", *saturated(case, params, rng, margin)
+    # Residuals that are exactly zero, of full size, or so small that their square underflows.
+    for scale in (1e4, -1e4, 1e2, 1e3):
+        yield f"logits times {scale:g}", *saturated(case, params, rng, scale)
 
 
-def saturated(case, params, rng, margin):
-    """Parameters and a batch on which every example has about this margin: residuals are exactly 0, or at full size."""
+def saturated(case, params, rng, scale):
+    """The head multiplied by |scale|, and labels that are all right for scale > 0, all wrong for scale < 0."""
     head = jax.tree.leaves(params)[-1]
-    scale = jnp.asarray(1e4, head.dtype)
-    params = jax.tree.map(lambda leaf: leaf * scale if leaf is head else leaf, params)
+    params = jax.tree.map(lambda leaf: leaf * jnp.asarray(abs(scale), leaf.dtype) if leaf is head else leaf, params)
     x = case.batch(rng, dtype=head.dtype).x
     logits = case.model.apply(params, x)
     if case.classes is None:
-        return params, Batch(x, jnp.where(logits * margin > 0, 1, -1).astype(head.dtype))
-    return params, Batch(x, (jnp.argmax if margin > 0 else jnp.argmin)(logits, axis=1).astype(jnp.int32))
+        return params, Batch(x, jnp.where(logits * scale > 0, 1, -1).astype(head.dtype))
+    return params, Batch(x, (jnp.argmax if scale > 0 else jnp.argmin)(logits, axis=1).astype(jnp.int32))
 
 
 @every_model_and_dtype
 @every_rule
-def test_value_and_derivative_are_finite_at_degenerate_points(case, dtype, rule, key, rng):
-    for name, params, batch in degenerate(case, case.params(key, dtype), rng):
+def test_value_and_derivative_are_finite_at_degenerate_points(case, dtype, rule, rng):
+    for name, params, batch in degenerate(case, case.params(rng, dtype), rng):
         g, derivative = compiled(case)(rule, params, batch)
         assert np.all(np.isfinite(flat(g))), name
         assert np.all(np.isfinite(flat(derivative))), name
+        if name == "zero inputs and parameters" and not isinstance(params, list):
+            assert not np.any(flat(g)), "without biases this point is stationary"
 
 
 @every_model
 @perturbed_rule
-def test_no_ascent_is_sgd(case, rule, key, rng):
-    params, batch = case.params(key), case.batch(rng)
+def test_no_ascent_is_sgd(case, rule, rng):
+    params, batch = case.params(rng), case.batch(rng)
     g = fast(case, replace(rule, rho=0.0), params, batch)
     assert distance(g, fast(case, Sgd(), params, batch)) < 1e-14
 
 
 @every_model
 @every_rule
-def test_compiled_equals_not_compiled(case, rule, key, rng):
-    params, batch = case.params(key), case.batch(rng)
+def test_compiled_equals_not_compiled(case, rule, rng):
+    params, batch = case.params(rng), case.batch(rng)
     assert distance(fast(case, rule, params, batch), plain(case, rule, params, batch)) < 1e-12
 
 
 @every_model
 @perturbed_rule
-def test_vectorised_over_rho_equals_a_loop(case, rule, key, rng):
-    params, batch, rhos = case.params(key), case.batch(rng), (0.0, 0.1, RHO)
+def test_vectorised_over_rho_equals_a_loop(case, rule, rng):
+    params, batch, rhos = case.params(rng), case.batch(rng), (0.0, 0.1, RHO)
     rules = replace(rule, rho=jnp.asarray(rhos))
     together = quick_jit(jax.vmap(lambda r: plain(case, r, params, batch)))(rules)
     for i, rho in enumerate(rhos):
@@ -98,21 +115,20 @@ def test_vectorised_over_rho_equals_a_loop(case, rule, key, rng):
 
 @every_model
 @every_rule
-def test_order_of_the_batch_does_not_matter(case, rule, key, rng):
+def test_order_of_the_batch_does_not_matter(case, rule, rng):
     """Nor, for shards of m examples, the order of the shards and the order inside a shard."""
-    params, batch = case.params(key), case.batch(rng)
+    params, batch = case.params(rng), case.batch(rng)
     order = rng.permutation(N)
     if isinstance(rule.sharpness, int):
         order = np.concatenate([rng.permutation(s) for s in rng.permutation(np.arange(N).reshape(-1, rule.sharpness))])
-    assert np.any(order != np.arange(N)) or N < 4
     shuffled = Batch(batch.x[order], batch.t[order])
     assert distance(fast(case, rule, params, shuffled), fast(case, rule, params, batch)) < 1e-12
 
 
 @every_model
 @pytest.mark.parametrize("family", [Sam, LogitSam, JacobianSam])
-def test_sharpness_is_the_same_for_one_example(case, family, key, rng):
-    params, batch = case.params(key), case.batch(rng, 1)
+def test_sharpness_is_the_same_for_one_example(case, family, rng):
+    params, batch = case.params(rng), case.batch(rng, 1)
     example, one, whole = (plain(case, family(RHO, s), params, batch) for s in ("example", 1, "batch"))
     assert distance(one, example) < 1e-14
     assert distance(whole, example) < 1e-14
@@ -120,8 +136,8 @@ def test_sharpness_is_the_same_for_one_example(case, family, key, rng):
 
 @every_model
 @pytest.mark.parametrize("family", [Sam, LogitSam, JacobianSam])
-def test_integer_sharpness_has_the_two_others_as_ends(case, family, key, rng):
-    params, batch = case.params(key), case.batch(rng)
+def test_integer_sharpness_has_the_two_others_as_ends(case, family, rng):
+    params, batch = case.params(rng), case.batch(rng)
     for m, same in ((1, "example"), (N, "batch")):
         one, other = (plain(case, family(RHO, s), params, batch) for s in (m, same))
         assert distance(one, other) < 1e-14
@@ -129,10 +145,10 @@ def test_integer_sharpness_has_the_two_others_as_ends(case, family, key, rng):
 
 @pytest.mark.parametrize(("n", "m"), [(5, 2), (3, 4), (1, 2)])
 @pytest.mark.parametrize("family", [Sam, LogitSam, JacobianSam])
-def test_sharpness_must_divide_the_batch(family, n, m, key, rng):
+def test_sharpness_must_divide_the_batch(family, n, m, rng):
     case = CASES["linear"]
     with pytest.raises(InputError, match=f"sharpness must divide the batch, got {m} for {n} examples"):
-        plain(case, family(RHO, m), case.params(key), case.batch(rng, n))
+        plain(case, family(RHO, m), case.params(rng), case.batch(rng, n))
 
 
 def ascent(case, params, shard, rho):
@@ -170,9 +186,9 @@ def frozen_objective(case, rule, params, batch):
 
 @every_model
 @every_rule
-def test_gradient_is_that_of_the_frozen_objective(case, rule, key, rng):
+def test_gradient_is_that_of_the_frozen_objective(case, rule, rng):
     """Central differences along random directions; their error is of order 1e-10 here."""
-    params, batch = case.params(key), case.batch(rng)
+    params, batch = case.params(rng), case.batch(rng)
     g, value = fast(case, rule, params, batch), frozen_objective(case, rule, params, batch)
     for _ in range(2):
         direction = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape)), params)
@@ -183,8 +199,8 @@ def test_gradient_is_that_of_the_frozen_objective(case, rule, key, rng):
 
 @pytest.mark.parametrize("case", [c for c in MODELS if c.permute], ids=lambda c: c.name)
 @every_rule
-def test_hidden_units_have_no_order(case, rule, key, rng):
-    params, batch, order = case.params(key), case.batch(rng), np.roll(np.arange(case.hidden), 1)
+def test_hidden_units_have_no_order(case, rule, rng):
+    params, batch, order = case.params(rng), case.batch(rng), np.roll(np.arange(case.hidden), 1)
     g = fast(case, rule, params, batch)
     assert distance(case.permute(g, order), g) > 1e-3
     assert distance(fast(case, rule, case.permute(params, order), batch), case.permute(g, order)) < 1e-12
@@ -192,17 +208,17 @@ def test_hidden_units_have_no_order(case, rule, key, rng):
 
 @every_model
 @pytest.mark.parametrize("family", [Sam, LogitSam, JacobianSam])
-def test_example_sharpness_is_the_mean_over_batches_of_one(case, family, key, rng):
-    params, batch = case.params(key), case.batch(rng)
+def test_example_sharpness_is_the_mean_over_batches_of_one(case, family, rng):
+    params, batch = case.params(rng), case.batch(rng)
     ones = [Batch(batch.x[i : i + 1], batch.t[i : i + 1]) for i in range(N)]
-    mean = sum(flat(fast(case, family(RHO, "batch"), params, one)) for one in ones) / N
+    mean = sum(flat(plain(case, family(RHO, "batch"), params, one)) for one in ones) / N
     assert distance(fast(case, family(RHO, "example"), params, batch), mean) < 1e-12
 
 
 @pytest.mark.parametrize("sharpness", ["example", 2, "batch"])
-def test_on_a_linear_model_only_the_logits_feel_the_ascent(sharpness, key, rng):
+def test_on_a_linear_model_only_the_logits_feel_the_ascent(sharpness, rng):
     case = CASES["linear"]
-    params, batch = case.params(key), case.batch(rng)
+    params, batch = case.params(rng), case.batch(rng)
     sgd, sam, logit, jacobian = (
         plain(case, rule, params, batch)
         for rule in (Sgd(), Sam(RHO, sharpness), LogitSam(RHO, sharpness), JacobianSam(RHO, sharpness))

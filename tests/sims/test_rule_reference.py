@@ -12,7 +12,7 @@ from sims.models import mlp, two_layer_linear
 from sims.rules import Batch, Objective, cross_entropy, gradient, logistic
 from spec.rules import JacobianSam, LogitSam, Sam, Sgd
 
-D, H, CLASSES, N = 4, 5, 3, 6
+D, H, CLASSES, N = 3, 4, 3, 6
 RHO = 0.4
 
 
