@@ -1,0 +1,38 @@
+"""Experiments in memory: what notebooks and scripts call to look at other regimes."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import xarray as xr
+from matplotlib.figure import Figure
+
+from paper_repro.papers import chosen_experiments, experiments
+from paper_repro.registry import PRESETS, adjusted
+from spec.validation import InputError, require_choice
+
+
+class InMemory:
+    """Computes parts one after another and keeps nothing on disk."""
+
+    def map(self, function: Callable[[Any], xr.Dataset], units: Sequence[Any]) -> list[xr.Dataset]:
+        """function of every unit, in order."""
+        return [function(unit) for unit in units]
+
+
+def explore(experiment_id: str, preset: str = "standard", **settings: Any) -> xr.Dataset:
+    """The result of an experiment with some settings changed, e.g. explore("baek2024.linear_toy", Delta=0.3, seeds=4).
+
+    Names are those of `repro run --set`; write a dotted name as **{"problem.B": 3.0}.
+    Raises InputError for an unknown experiment, preset, name or value.
+    """
+    require_choice("preset", preset, PRESETS)
+    (experiment,) = chosen_experiments([experiment_id])
+    return experiment.run(adjusted(experiment.config[preset], settings), InMemory())
+
+
+def draw(figure_id: str, dataset: xr.Dataset) -> Figure:
+    """One of the experiment's figures, drawn from its result."""
+    known = {figure.id: figure.draw for experiment in experiments() for figure in experiment.figures}
+    if figure_id not in known:
+        raise InputError(f"figure_id must be one of {', '.join(known)}; got {figure_id!r}")
+    return known[figure_id](dataset)
