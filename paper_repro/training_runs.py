@@ -40,7 +40,6 @@ def simulate(unit: TrainingRun) -> xr.Dataset:
     rho = None if isinstance(unit.rule, Sgd) else unit.rule.rho
     # rho is traced, so that one compiled program serves a whole grid.
     template = unit.rule if isinstance(unit.rule, Sgd) else replace(unit.rule, rho=0.0)
-    arrays = None if source is None else (source.x, source.y)
     size = source.x.shape[1] if source is not None else unit.problem.d  # type: ignore[union-attr]
     classes = None if source is None else source.classes
     result = ensemble.ensemble(
@@ -48,7 +47,7 @@ def simulate(unit: TrainingRun) -> xr.Dataset:
         seeds=unit.seeds,
         grid={} if rho is None else {"rho": [rho]},
         epochs=range(0, unit.training.epochs + 1, unit.training.record_every),
-        shared=arrays,
+        shared=source,
         block=1 if jax.default_backend() == "cpu" else None,  # vectorised seeds are slower on few cores
     )
     return result.isel(rho=0, drop=True) if rho is not None else result
@@ -74,9 +73,8 @@ def _program(
     loss = rules.logistic if classes is None else rules.cross_entropy
     recorded = observables.together(*(getattr(observables, name) for name in observe))
 
-    def run(key: jax.Array, hyper: Mapping[str, jax.Array], arrays: Any) -> Mapping[str, jax.Array]:
+    def run(key: jax.Array, hyper: Mapping[str, jax.Array], source: data.Source | None) -> Mapping[str, jax.Array]:
         draw, start, order = jax.random.split(key, 3)
-        source = None if classes is None else data.Source(x=arrays[0], y=arrays[1], classes=classes)
         drawn = data.sample(problem, draw, dtype=jnp.dtype(dtype), source=source)
         traced: Any = {name: value.astype(dtype) for name, value in hyper.items()}
         rule = replace(template, **traced)

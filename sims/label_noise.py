@@ -30,7 +30,7 @@ def flip_classes(noise: Any, x: jax.Array, y: jax.Array, classes: int, key: jax.
 
 @flip_classes.register
 def _(noise: SymmetricNoise, x: jax.Array, y: jax.Array, classes: int, key: jax.Array) -> jax.Array:
-    if noise.Delta >= 1 - 1 / classes:
+    if noise.Delta * classes >= classes - 1:
         raise InputError(f"Delta must be below 1 - 1/classes = {1 - 1 / classes:g}, got {noise.Delta!r}")
     which, where = jax.random.split(key)
     other = (y + jax.random.randint(where, y.shape, 1, classes, y.dtype)) % classes

@@ -14,6 +14,10 @@ Flips = Literal["stratified", "bernoulli"]
 def _require_flips(Delta: float, flips: str, n: int) -> None:
     require_real("Delta", Delta, low=0.0, high=0.5)
     require_choice("flips", flips, ("stratified", "bernoulli"))
+    _require_some_flips(Delta, flips, n)
+
+
+def _require_some_flips(Delta: float, flips: str, n: int) -> None:
     if Delta > 0 and flips == "stratified" and round(Delta * n) == 0:
         raise InputError(f"Delta * n must round to at least one mislabelled example, got Delta={Delta!r} with n={n!r}")
 
@@ -98,7 +102,7 @@ class InstanceNoise:
 
     def __post_init__(self) -> None:
         require_real("Delta", self.Delta, low=0.0, high=0.5)
-        require_real("spread", self.spread, low=0.0, high=1.0)
+        require_real("spread", self.spread, low=0.0, high=1.0, high_open=False)
 
 
 LabelNoise = SymmetricNoise | AsymmetricNoise | InstanceNoise
@@ -125,6 +129,8 @@ class RealData:
         require_integer("n_train", self.n_train, at_least=2)
         require_integer("n_validation", self.n_validation, at_least=1)
         require(isinstance(self.noise, LabelNoise), "noise", self.noise, "a label-noise record")
+        if not isinstance(self.noise, InstanceNoise):
+            _require_some_flips(self.noise.Delta, self.noise.flips, self.n_train)
         if self.name != "digits" and self.path is None:
             raise InputError(f"path must name the folder that holds the {self.name} files, got None")
         if self.classes is not None:

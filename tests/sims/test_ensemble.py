@@ -18,9 +18,9 @@ from spec.seeds import named_seeds
 from spec.training import Training
 from spec.validation import InputError
 
-CASE = CASES["two layers"]
+CASE = CASES["linear"]
 TRAINING = Training(eta=0.3, epochs=4, batch=3, record_every=2)
-GRID = {"rho": (0.0, 0.1, 0.4), "eta": (0.2, 0.5)}
+GRID = {"rho": (0.0, 0.1, 0.4), "eta": (0.05, 0.2)}
 EPOCHS = (0, 2, 4)
 
 
@@ -33,13 +33,13 @@ def one_run(key, hyper, shared):
         Sam(hyper["rho"]),
         training,
         model=CASE.model,
-        loss=CASE.loss,
+        loss=lambda f, t: (f - t) ** 2 / 2,  # diverges when the step is too long, which the logistic loss does not
         params=params,
         data=shared["data"],
         observe=losses,
         key=order,
     )
-    return trajectory | {"start": jnp.sum(params["v"])}
+    return trajectory | {"start": jnp.sum(params["w"])}
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def problem(rng, seed):
 
 
 def test_an_ensemble_is_a_loop_over_runs(problem):
-    dataset = ensemble(one_run, **problem)
+    dataset = ensemble(one_run, **problem, block=12)
     single = quick_jit(one_run)
     for rho in GRID["rho"]:
         for eta in GRID["eta"]:
@@ -87,7 +87,7 @@ def test_a_seed_is_the_same_at_every_grid_point(problem):
 def test_blocks_agree_to_rounding(problem):
     """12 runs: singly, in blocks of 5 (the last one padded with 3 copies), in one block, and as memory allows."""
     expected = ensemble(one_run, **problem, block=12)
-    for block in (1, 5, 20, None):
+    for block in (1, 5, None):
         xr.testing.assert_allclose(ensemble(one_run, **problem, block=block), expected, rtol=1e-12, atol=1e-14)
 
 
@@ -112,7 +112,7 @@ def test_one_seed_and_no_grid(seed):
         assert not hyper
         return {"value": shared * jax.random.uniform(key)}
 
-    dataset = ensemble(run, seeds=[seed], grid={}, epochs=(), shared=2.0)
+    dataset = ensemble(run, seeds=[seed], grid={}, epochs=(), shared=2.0, block=3)
     assert dataset["value"].dims == ("seed",)
     assert dataset["value"].item() == pytest.approx(2 * float(jax.random.uniform(jax.random.key(seed))), rel=1e-14)
 
@@ -192,9 +192,9 @@ def test_the_step_of_a_gradient_that_is_not_finite_is_named(seed):
 
 
 def test_training_that_diverges_is_named(problem):
-    """A step of 1e300 multiplies the weights out of range."""
-    with pytest.raises(NonFiniteError, match=r"gradient is not finite at step \d+ \(rho=0.1, eta=1e\+300, seed="):
-        ensemble(one_run, **problem | {"grid": {"rho": (0.1,), "eta": (0.2, 1e300)}}, block=12)
+    """With a step of 1e150 the weights leave the range of numbers within three steps."""
+    with pytest.raises(NonFiniteError, match=r"gradient is not finite at step [23] \(rho=0.1, eta=1e\+150, seed="):
+        ensemble(one_run, **problem | {"grid": {"rho": (0.1,), "eta": (0.2, 1e150)}}, block=12)
 
 
 def test_finite_results_pass(seed):

@@ -3,10 +3,13 @@
 Nothing here comes from the code under test except the gradient that is compared.
 """
 
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from cases import quick_jit
 
 from sims.models import mlp, two_layer_linear
 from sims.rules import Batch, Objective, cross_entropy, gradient, logistic
@@ -111,9 +114,14 @@ def relative_difference(a, b):
     return np.linalg.norm(a - b) / np.linalg.norm(b)
 
 
+@cache
+def compiled(net):
+    objective = Objective(net.model.apply, net.loss)
+    return quick_jit(lambda rule, params, batch: gradient(rule, (), objective, params, batch)[0])
+
+
 def under_test(net, rule, w, x, t):
-    batch = Batch(jnp.asarray(x), jnp.asarray(t))
-    return net.arrays(gradient(rule, (), Objective(net.model.apply, net.loss), net.tree(w), batch)[0])
+    return net.arrays(compiled(net)(rule, net.tree(w), Batch(jnp.asarray(x), jnp.asarray(t))))
 
 
 @pytest.fixture(params=[ReluNet, LinearNet])

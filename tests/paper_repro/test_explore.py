@@ -1,0 +1,36 @@
+"""Experiments in memory, and the settings that reach them."""
+
+import pytest
+from matplotlib.figure import Figure
+
+from paper_repro.baek2024.toy import LINEAR_TOY, LinearToy
+from paper_repro.explore import draw, explore
+from paper_repro.registry import adjusted
+from spec.validation import InputError
+
+
+def test_an_explored_result_can_be_drawn() -> None:
+    result = explore("baek2024.upweighting", "smoke", C=(1.0, 3.0), points=3)
+    assert list(result["C"].values) == [1.0, 3.0]
+    assert isinstance(draw("baek2024.upweighting", result), Figure)
+
+
+def test_bare_names_dotted_names_and_single_values() -> None:
+    config = adjusted(LINEAR_TOY.config["smoke"], {"Delta": 0.3, "problem.B": 3.0, "eta": 0.5, "rho": (0.1, 0.2)})
+    assert isinstance(config, LinearToy)
+    assert (config.Delta, config.problem.B, config.training.eta, config.rho) == ((0.3,), 3.0, 0.5, (0.1, 0.2))
+
+
+@pytest.mark.parametrize("name", ["nonsense", "problem.nonsense", "problem.Delta.deeper", "seeds.deeper"])
+def test_unknown_names_are_refused(name: str) -> None:
+    with pytest.raises(InputError, match=name):
+        adjusted(LINEAR_TOY.config["smoke"], {name: 1})
+
+
+def test_unknown_figures_experiments_and_presets_are_refused() -> None:
+    with pytest.raises(InputError, match=r"baek2024\.upweighting"):
+        draw("nothing", explore("baek2024.upweighting", "smoke"))
+    with pytest.raises(InputError, match="nothing"):
+        explore("nothing")
+    with pytest.raises(InputError, match="preset"):
+        explore("baek2024.upweighting", "huge")
