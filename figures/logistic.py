@@ -68,19 +68,23 @@ def toy_curves(dataset: xr.Dataset) -> Figure:
               "test, against clean training loss", "clean / mislabelled gradient norm")  # fmt: skip
     for column, title in zip(axes[0], titles, strict=True):
         column.set_title(title, fontsize=8)
-    for column, label in zip(axes[-1], ("step", "step", "clean loss (falls to the right)", "step"), strict=True):
+    for column, label in zip(
+        axes[-1], ("1 + step", "1 + step", "clean loss (falls to the right)", "1 + step"), strict=True
+    ):
         column.set_xlabel(label)
     return figure
 
 
 def _toy_row(row: np.ndarray, run: xr.Dataset, tone: Any, label: str) -> None:
-    step = np.maximum(run["epoch"].values, 0.7)  # log axis: step 0 is drawn at 0.7
+    step = 1 + run["epoch"].values  # so that the start has a place on the log axis
     style.curve(row[0], step, run["clean_accuracy"], color=tone, linestyle=style.CLEAN)
     style.curve(row[0], step, run["mislabelled_accuracy"], color=tone, linestyle=style.MISLABELLED)
     exact = run["exact_test_accuracy"].mean("seed")
     row[1].plot(step, exact, color=tone)
     mean, error = style.mean_and_error(run["test_accuracy"])
-    row[1].errorbar(step[::4], mean[::4], error[::4], fmt=style.marker(str(run["method"].values)), color=tone, ms=3)
+    some = np.unique(np.geomspace(1, len(step), 9).astype(int)) - 1
+    shape = style.marker(str(run["method"].values))
+    row[1].errorbar(step[some], mean[some], error[some], fmt=shape, color=tone, markersize=3)
     row[2].plot(run["clean_loss"].mean("seed"), exact, color=tone, label=label)
     style.curve(row[3], step, run["clean_gradient_norm"] / run["mislabelled_gradient_norm"], color=tone)
     for axes in row:
@@ -108,8 +112,9 @@ def toy_gain(dataset: xr.Dataset) -> Figure:
             va="bottom",
             color=style.colour("1-SAM"),
         )
-        panel.set(xscale="symlog", xlabel="ρ", ylabel="test accuracy", title=f"Δ = {delta:g}")
+        panel.set(xlabel="ρ", ylabel="test accuracy", title=f"Δ = {delta:g}")
         panel.set_xscale("symlog", linthresh=0.02)
+        panel.set_xlim(left=-0.004)
     axes[0, 0].legend(fontsize=7)
     return figure
 

@@ -86,7 +86,7 @@ MODELS = [
     Case("linear", linear(D), logistic),
     Case("two layers", two_layer_linear(D, 4), logistic, None, 4, _permute_linear),
     Case("two layers, 3 classes", two_layer_linear(D, 4, classes=3), cross_entropy, 3, 4, _permute_linear),
-    Case("deep relu, 3 classes", mlp((D, 4, 4, 3)), cross_entropy, 3, 4, _permute_mlp),
+    Case("deep relu, 3 classes", mlp((D, 8, 8, 3)), cross_entropy, 3, 8, _permute_mlp),
     Case("ntk tanh", mlp((D, 4, 1), scaling="ntk", activation=jnp.tanh), logistic, None, 4, _permute_mlp),
 ]
 CASES = {case.name: case for case in MODELS}

@@ -29,7 +29,7 @@ class LinearToy:
     rho: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3)
     rho_batch: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0)
     network: Linear = Linear()
-    training: Training = Training(eta=0.05, epochs=400, record_every=8)
+    training: Training = Training(eta=0.03, epochs=400, record_every=5)
     seeds: int = 8
 
     def __post_init__(self) -> None:
@@ -105,7 +105,7 @@ LINEAR_TOY = Experiment(
             Delta=(0.1, 0.2, 0.3, 0.4),
             rho=(0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
             rho_batch=(0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
-            training=Training(eta=0.05, epochs=2000, record_every=8),
+            training=Training(eta=0.03, epochs=3000, record_every=5),
             seeds=32,
         ),
     },

@@ -31,7 +31,7 @@ def run(case, rule, training, params, data, key, observe=weights):
 
 @cache
 def value(case):
-    """The gradient, which tests of the rules have checked."""
+    """The gradient alone, compiled."""
     return quick_jit(partial(plain, case))
 
 
@@ -99,10 +99,8 @@ def test_ways_of_training_differ(key, rng):
 def test_training_of_a_network_with_classes(rule, key, rng):
     case, training = CASES["deep relu, 3 classes"], replace(PLAIN, epochs=2, batch=3)
     params, data = case.params(rng), case.data(rng)
-    assert (
-        distance(run(case, rule, training, params, data, key)[0], by_hand(case, rule, training, params, data, key)[-1])
-        < 1e-12
-    )
+    final, _ = run(case, rule, training, params, data, key)
+    assert distance(final, by_hand(case, rule, training, params, data, key)[-1]) < 1e-12
 
 
 def visits(n, batch, epochs, key, decay=0.0):
@@ -128,10 +126,10 @@ def test_an_epoch_visits_every_example_once(key):
 
 
 def test_a_remainder_is_left_out_of_its_epoch(key):
-    seen = -np.diff(visits(5, 2, 40, key), axis=0)
+    seen = -np.diff(visits(5, 2, 100, key), axis=0)
     assert set(np.unique(seen)) == {0.0, 1.0}
     assert np.all(seen.sum(axis=1) == 4)
-    assert np.all(seen.sum(axis=0) < 40), "the same examples are left out every time"
+    assert np.all(seen.sum(axis=0) < 100), "the same examples are left out every time"
 
 
 def test_epochs_have_different_orders(key):

@@ -310,7 +310,7 @@ def fresh_examples(rng, problem, w, mislabelled, count):
 def test_expected_gradient_norm_of_fresh_examples(problem, other, mislabelled, w, rng):
     """Four dimensions, where ||x|| and z depend on each other through both g and a."""
     w = np.append(w[:1], 0.8 * rng.normal(size=3))
-    z, norms = fresh_examples(rng, problem, w, mislabelled, 4000)
+    z, norms = fresh_examples(rng, problem, w, mislabelled, 20000)
     measured = (expit(0.6 * norms - z) * norms).mean(axis=1)
 
     def predicted(law, rho, group):
