@@ -14,7 +14,7 @@ test: $(VENV)/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not evidence"
 
 evidence: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,peers]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,peers,cluster]"
 	$(BIN)/python -m pytest -n 2 -m evidence
 
 lint: $(VENV)/installed

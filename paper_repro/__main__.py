@@ -2,7 +2,6 @@
 
 import ast
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +39,10 @@ Set = Annotated[
         "`--set problem.name=mnist --set problem.path=DIR`. `repro list ID` shows the names.",
     ),
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option(help="Address of a Dask scheduler to compute parts on (extra `cluster`).", metavar="ADDRESS"),
+]
 Jobs = Annotated[
     int | None, typer.Option(help="Parts computed side by side (default: one for each core).", metavar="N")
 ]
@@ -60,12 +63,13 @@ def run(
     resume: Resume = True,
     settings: Set = None,
     jobs: Jobs = None,
+    cluster: Cluster = None,
 ) -> None:
     """Run experiments and write their figures and the page. Interrupted runs continue where they stopped."""
     chosen = papers.chosen_experiments(ids or [])
     _check_options(preset, seeds, jobs)
     configs = workflow.configurations(chosen, preset, seeds, _parse(settings or []))
-    with ThreadPoolExecutor(jobs or workflow.cores()) as executor:
+    with workflow.executor(jobs, cluster) as executor:
         workflow.run(configs, preset, out, executor=executor, fresh=not resume)
 
 
@@ -80,7 +84,7 @@ def check(
     """Check claims: predicted, measured, tolerance, power and mutants. Exit code 1 if any check fails."""
     chosen = papers.chosen_claims(ids or [])
     _check_options(preset, jobs=jobs)
-    with ThreadPoolExecutor(jobs or workflow.cores()) as executor:
+    with workflow.executor(jobs) as executor:
         if not workflow.check(chosen, preset, out, executor=executor, as_json=json):
             raise typer.Exit(1)
 
@@ -95,7 +99,7 @@ def report(out: Out = Path("results")) -> None:
 def all_(preset: Preset = "standard", out: Out = Path("results"), jobs: Jobs = None) -> None:
     """Run every experiment, check every claim, write the page. Exit code 1 if a claim fails."""
     run(preset=preset, out=out, jobs=jobs)
-    with ThreadPoolExecutor(jobs or workflow.cores()) as executor:
+    with workflow.executor(jobs) as executor:
         ok = workflow.check(papers.claims(), preset, out, executor=executor, as_json=False)
     console.show_page(workflow.report(out))
     if not ok:

@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import jax
 import xarray as xr
 
 from spec.records import describe
@@ -154,6 +155,8 @@ class Store:
 
 
 def _timed(function: Callable[[Any], xr.Dataset], unit: Any) -> xr.Dataset:
+    """One part, wherever it runs: in another process this is the entry point, so float64 is allowed here too."""
+    jax.config.update("jax_enable_x64", True)
     start = time.perf_counter()
     dataset = function(unit)
     return dataset.assign_attrs(seconds=time.perf_counter() - start)

@@ -3,8 +3,9 @@
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,28 @@ CLAIM_CODE = "paper_repro"  # claims compute inside the papers' packages
 def cores() -> int:
     """Processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def executor(jobs: int | None, cluster: str | None = None) -> Iterator[Executor]:
+    """Threads on this machine (compiled code releases the interpreter), or the workers of a Dask scheduler."""
+    if cluster is None:
+        with ThreadPoolExecutor(jobs or cores()) as threads:
+            yield threads
+    else:
+        with _client(cluster) as client:
+            yield client.get_executor()
+
+
+def _client(address: str) -> Any:
+    try:
+        from distributed import Client
+
+        return Client(address, timeout=10)
+    except ImportError:
+        raise InputError(f"--cluster needs the extra `cluster` (dask, distributed), got {address!r}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"--cluster must be the address of a Dask scheduler, got {address!r} ({error})") from None
 
 
 def configurations(

@@ -50,9 +50,9 @@ class Case(NamedTuple):
         return Objective(self.model.apply, self.loss)
 
     def params(self, rng: np.random.Generator, dtype: Any = jnp.float64) -> Any:
-        """Parameters of the model's structure with normal entries, biases too (which start at zero)."""
+        """Normal entries, biases too. Their mean is above zero, so that no layer of a ReLU network is dead."""
         shapes = jax.eval_shape(lambda: self.model.init(jax.random.key(0), dtype))
-        return jax.tree.map(lambda leaf: jnp.asarray(0.6 * rng.normal(size=leaf.shape), dtype), shapes)
+        return jax.tree.map(lambda leaf: jnp.asarray(rng.normal(0.3, 0.6, leaf.shape), dtype), shapes)
 
     def labels(self, classes: np.ndarray, dtype: Any) -> jax.Array:
         """Labels of this model's kind from numbers 0, 1, ..., taken modulo its number of classes."""
@@ -86,7 +86,7 @@ MODELS = [
     Case("linear", linear(D), logistic),
     Case("two layers", two_layer_linear(D, 4), logistic, None, 4, _permute_linear),
     Case("two layers, 3 classes", two_layer_linear(D, 4, classes=3), cross_entropy, 3, 4, _permute_linear),
-    Case("deep relu, 3 classes", mlp((D, 8, 8, 3)), cross_entropy, 3, 8, _permute_mlp),
+    Case("deep relu, 3 classes", mlp((D, 4, 4, 3)), cross_entropy, 3, 4, _permute_mlp),
     Case("ntk tanh", mlp((D, 4, 1), scaling="ntk", activation=jnp.tanh), logistic, None, 4, _permute_mlp),
 ]
 CASES = {case.name: case for case in MODELS}

@@ -1,5 +1,6 @@
-"""The comparison with torch is collected where torch is installed; `make evidence` installs it."""
+"""What needs an extra is collected where the extra is installed; `make evidence` installs all of them."""
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("torch") else ["test_torch.py"]
+NEEDS = {"test_torch.py": "torch", "test_dask.py": "distributed"}
+collect_ignore = [file for file, package in NEEDS.items() if not find_spec(package)]

@@ -1,7 +1,8 @@
 """Results on disk: whole files only, reused exactly when record, function and code are the same."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import xarray as xr
 
 from paper_repro import store
+from paper_repro.baek2024.theory_figures import Upweighting, upweighting
 from spec.validation import InputError
 
 
@@ -97,6 +99,14 @@ def test_result_carries_its_provenance(tmp_path: Path) -> None:
     assert attrs["preset"] == "smoke"
     assert '"value": 1.0' in attrs["config"]
     assert {"version", "python", "packages", "platform", "cores", "seed_shift", "date", "code"} <= set(attrs)
+
+
+def test_parts_travel_to_other_processes(tmp_path: Path) -> None:
+    """Any concurrent.futures executor will do: units and functions can be sent elsewhere and give the same numbers."""
+    unit = Upweighting(C=(1.0,), points=3)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
+        (there,) = store.Store(tmp_path, "baek2024.there", executor=executor).map(upweighting, [unit])
+    assert upweighting(unit).drop_attrs().equals(there.drop_attrs())
 
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

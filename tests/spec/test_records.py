@@ -217,7 +217,7 @@ def test_the_boundaries_of_the_problems_are_accepted():
     assert NoisyLinearTeacher(n=2, d=2, Delta=0.0).d == 2
     assert RealData(n_train=2, n_validation=1, classes=(0, 1)).n_train == 2
     assert SymmetricNoise(0.0).Delta == 0.0
-    assert InstanceNoise(0.0, spread=0.0).spread == 0.0
+    assert [InstanceNoise(0.0, spread=s).spread for s in (0.0, 1.0)] == [0.0, 1.0]
 
 
 @pytest.mark.parametrize("noise", [SymmetricNoise(0.9), AsymmetricNoise(0.49), InstanceNoise(0.49)])

@@ -53,7 +53,7 @@ REFUSED = [
     (lambda: AsymmetricNoise(0.5), "Delta", "a number in [0, 0.5)", "0.5"),
     (lambda: AsymmetricNoise(0.3, "all"), "flips", FLIPS, "'all'"),
     (lambda: InstanceNoise(0.5), "Delta", "a number in [0, 0.5)", "0.5"),
-    (lambda: InstanceNoise(0.3, spread=-0.1), "spread", "a number in [0, 1)", "-0.1"),
+    (lambda: InstanceNoise(0.3, spread=-0.1), "spread", "a number in [0, 1]", "-0.1"),
     (lambda: RealData("imagenet"), "name", "one of 'digits', 'mnist', 'cifar10', 'cifar100'", "'imagenet'"),
     (lambda: RealData(n_train=1), "n_train", "an integer >= 2", "1"),
     (lambda: RealData(n_validation=0), "n_validation", "an integer >= 1", "0"),
