@@ -134,8 +134,8 @@ class RealData:
         if self.name != "digits" and self.path is None:
             raise InputError(f"path must name the folder that holds the {self.name} files, got None")
         if self.classes is not None:
-            distinct = len(set(self.classes)) == len(self.classes)
-            require(len(self.classes) >= 2 and distinct, "classes", self.classes, "at least two distinct labels")
+            distinct = isinstance(self.classes, tuple) and len(set(self.classes)) == len(self.classes) >= 2
+            require(distinct, "classes", self.classes, "a tuple of at least two distinct labels")
 
 
 Problem = SignalNoiseMixture | NoisyLinearTeacher | RealData

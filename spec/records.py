@@ -10,6 +10,8 @@ def describe(record: Any) -> Any:
     """A nested dict of a record with its type names; tuples become lists, numpy scalars become numbers."""
     if is_dataclass(record) and not isinstance(record, type):
         values = {f.name: describe(getattr(record, f.name)) for f in fields(record)}
+        # Equal records must have equal descriptions: a field of type float may hold the integer 1.
+        values |= {f.name: float(values[f.name]) for f in fields(record) if f.type is float}
         return {"record": type(record).__name__, **values}
     if isinstance(record, dict):
         return {str(k): describe(v) for k, v in record.items()}

@@ -14,9 +14,12 @@ Source: Baek, Kolter, Raghunathan (2024), Sections 2 and 4.1; m-sharpness after 
 """
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import ClassVar, Literal
 
-from spec.validation import InputError, require_integer, require_real
+import numpy as np
+
+from spec.validation import require, require_real, require_reals
 
 Sharpness = Literal["example", "batch"] | int
 
@@ -40,12 +43,15 @@ class _Perturbed:
     sharpness: Sharpness = "example"
 
     def __post_init__(self) -> None:
-        require_real("rho", self.rho, low=0.0)
-        if isinstance(self.sharpness, str):
-            if self.sharpness not in ("example", "batch"):
-                raise InputError(f"sharpness must be 'example', 'batch' or an integer >= 1, got {self.sharpness!r}")
-        else:
-            require_integer("sharpness", self.sharpness, at_least=1)
+        if isinstance(self.rho, np.ndarray):
+            require_reals("rho", tuple(self.rho.ravel().tolist()), low=0.0)
+        elif isinstance(self.rho, Real | np.generic | complex | str | list | tuple | None):
+            require_real("rho", self.rho, low=0.0)
+        # Anything else is a traced number, or a placeholder of the tree machinery: there is nothing to look at.
+        m = self.sharpness
+        whole = isinstance(m, int | np.integer) and not isinstance(m, bool) and m >= 1
+        named = isinstance(m, str) and m in ("example", "batch")
+        require(bool(whole) or named, "sharpness", m, "'example', 'batch' or an integer >= 1")
 
     def _suffix(self) -> str:
         return "" if self.sharpness == "example" else f" ({self.sharpness})"

@@ -26,18 +26,23 @@ def require_integer(name: str, value: Any, *, at_least: int) -> None:
 def require_real(
     name: str, value: Any, *, low: float, high: float = math.inf, low_open: bool = False, high_open: bool = True
 ) -> None:
-    """Check that the number, or every number of a numpy array, lies between low and high and is finite.
-
-    Values of other types pass: a traced hyper-parameter has no number to look at.
-    """
-    if not isinstance(value, Real | np.ndarray | str | None):
-        return
+    """Raise InputError unless value is a finite number between low and high."""
     accepted = f"a number in {'(' if low_open else '['}{low:g}, {high:g}{')' if high_open else ']'}"
-    require(isinstance(value, Real | np.ndarray) and not isinstance(value, bool), name, value, accepted)
-    numbers = np.asarray(value, dtype=float)
-    above = numbers > low if low_open else numbers >= low
-    below = numbers < high if high_open else numbers <= high
-    require(bool(np.all(above & below & np.isfinite(numbers))), name, value, accepted)
+    require(isinstance(value, Real) and not isinstance(value, bool), name, value, accepted)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    above = number > low if low_open else number >= low
+    below = number < high if high_open else number <= high
+    require(above and below and math.isfinite(number), name, value, accepted)
+
+
+def require_reals(name: str, values: Any, *, low: float, high: float = math.inf) -> None:
+    """Raise InputError unless values is a non-empty tuple of finite numbers in [low, high)."""
+    require(isinstance(values, tuple) and len(values) > 0, name, values, f"one or more numbers in [{low:g}, {high:g})")
+    for value in values:
+        require_real(name, value, low=low, high=high)
 
 
 def require_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:

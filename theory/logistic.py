@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
+from scipy.special import expit, log_expit
 
 from spec.rules import JacobianSam, LogitSam, Rule, Sam, Sgd
 from spec.validation import InputError, require_real
@@ -60,7 +60,9 @@ def shared_margin_shift(w: FloatArray, x: FloatArray, t: FloatArray, rho: float)
     z_i(w) - z_i(w + eps) = rho t_i <x_i, u>,  u = sum_j sigma(-z_j) t_j x_j / ||.||;  zero where the sum is zero.
     """
     require_real("rho", rho, low=0.0)
-    descent = (expit(-margins(w, x, t)) * t) @ x
+    # Only the direction counts: weights relative to the largest cannot underflow together at large margins.
+    log_weights = log_expit(-margins(w, x, t))
+    descent = (np.exp(log_weights - log_weights.max()) * t) @ x
     length = np.linalg.norm(descent)
     return np.zeros(len(t)) if length == 0 else rho * t * (x @ descent) / length
 
@@ -102,15 +104,22 @@ def amplification(z: ArrayLike, C: ArrayLike) -> FloatArray:
     C = rho ||x||. Lemma 3.1 (Baek et al. 2024): strictly increasing in z for C > 0.
     Limits (derived): 1 at z -> -inf, 2/(1 + e^{-C}) at z = 0, e^C at z -> inf.
     """
+    return np.exp(_log_amplification(z, C))
+
+
+def _log_amplification(z: ArrayLike, C: ArrayLike) -> FloatArray:
     z, C = np.asarray(z, dtype=float), np.asarray(C, dtype=float)
     low = np.logaddexp(0, z) - np.logaddexp(0, z - C)
     high = C + np.logaddexp(0, -z) - np.logaddexp(0, C - z)  # the same number without cancellation at large z
-    return np.exp(np.where(z > 0, high, low))
+    return np.where(z > 0, high, low)
 
 
 def amplification_slope(z: ArrayLike, C: ArrayLike) -> FloatArray:
     r"""f'(z) = e^z (1 - e^{-C}) / (1 + e^{z-C})^2 = f(z) (sigma(z) - sigma(z - C)) (derived)."""
-    return amplification(z, C) * log_amplification_slope(z, C)
+    z, C = np.asarray(z, dtype=float), np.asarray(C, dtype=float)
+    # (sigma(z) - sigma(z - C)) / (1 - e^{-C}) in logarithms: at large C it underflows where f overflows.
+    log_slope = log_expit(z) + log_expit(C - z)
+    return np.exp(_log_amplification(z, C) + log_slope) * -np.expm1(-C)
 
 
 def log_amplification_slope(z: ArrayLike, C: ArrayLike) -> FloatArray:
@@ -143,7 +152,7 @@ def reordering_radius(z_i: ArrayLike, z_j: ArrayLike, norm_i: ArrayLike, norm_j:
     """
     dz = np.asarray(z_i, dtype=float) - np.asarray(z_j, dtype=float)
     dn = np.asarray(norm_i, dtype=float) - np.asarray(norm_j, dtype=float)
-    return np.where(dz * dn > 0, dz / np.where(dn == 0, 1.0, dn), np.inf)
+    return np.where(np.sign(dz) * np.sign(dn) > 0, dz / np.where(dn == 0, 1.0, dn), np.inf)
 
 
 def clean_noisy_ratio(z: FloatArray, norms: FloatArray, mislabelled: NDArray[np.bool_], rho: float) -> float:
@@ -152,9 +161,11 @@ def clean_noisy_ratio(z: FloatArray, norms: FloatArray, mislabelled: NDArray[np.
     The ratio of mean per-example gradient norms under 1-SAM. Pass norms = 1 for the ratio of weights with C = rho.
     As rho -> inf it tends to the ratio of mean norms.
     """
-    _require_groups(mislabelled)
-    g = expit(rho * norms - z) * norms
-    return float(g[~mislabelled].mean() / g[mislabelled].mean())
+    clean, noisy = (
+        log_s.max() + np.log(np.mean(np.exp(log_s - log_s.max()) * r))
+        for log_s, r in _groups(z, norms, mislabelled, rho)
+    )
+    return float(np.exp(clean - noisy))
 
 
 def clean_noisy_ratio_log_slope(z: FloatArray, norms: FloatArray, mislabelled: NDArray[np.bool_], rho: float) -> float:
@@ -165,14 +176,18 @@ def clean_noisy_ratio_log_slope(z: FloatArray, norms: FloatArray, mislabelled: N
     For equal norms c this is c [ sum_mislabelled s^2 / sum_mislabelled s - sum_clean s^2 / sum_clean s ]: a larger rho
     raises the clean share *at the same w* exactly when the mislabelled examples have the larger self-weighted weight.
     """
-    _require_groups(mislabelled)
-    s = expit(rho * norms - z)
-    g = s * norms
-    clean, noisy = ((g * norms * (1 - s))[group].sum() / g[group].sum() for group in (~mislabelled, mislabelled))
+    clean, noisy = (
+        np.average(r * -np.expm1(log_s), weights=np.exp(log_s - log_s.max()) * r)
+        for log_s, r in _groups(z, norms, mislabelled, rho)
+    )
     return float(clean - noisy)
 
 
-def _require_groups(mislabelled: NDArray[np.bool_]) -> None:
-    if mislabelled.all() or not mislabelled.any():
-        count = int(mislabelled.sum())
-        raise InputError(f"mislabelled must mark at least one and not all examples, got {count} of {mislabelled.size}")
+def _groups(z: Any, norms: Any, mislabelled: Any, rho: float) -> list[tuple[FloatArray, FloatArray]]:
+    """(log weights, norms) of the clean and of the mislabelled examples."""
+    noisy = np.asarray(mislabelled, dtype=bool)
+    if noisy.all() or not noisy.any():
+        count = int(noisy.sum())
+        raise InputError(f"mislabelled must mark at least one and not all examples, got {count} of {noisy.size}")
+    log_s = log_expit(rho * norms - z)
+    return [(log_s[group], norms[group]) for group in (~noisy, noisy)]

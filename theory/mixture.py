@@ -111,12 +111,14 @@ def batch_shift_at_zero(problem: SignalNoiseMixture, rho: float, *, mislabelled:
 
         rho E[ ((e B + a)((1 - 2 delta) B + a) + h^2) / sqrt(((1 - 2 delta) B + a)^2 + h^2) ].
 
-    Holds for stratified flips (a fixed number of flipped labels). Raises InputError otherwise.
+    Holds for stratified flips (a fixed number of flipped labels). Raises InputError otherwise, or for an empty group.
     """
     require_real("rho", rho, low=0.0)
     if problem.flips != "stratified":
         raise InputError(f"flips must be 'stratified' for the margin shifts at w = 0, got {problem.flips!r}")
     delta = round(problem.Delta * problem.n) / problem.n
+    if mislabelled and delta == 0:
+        raise InputError(f"Delta must be positive for the shift of mislabelled examples, got {problem.Delta!r}")
     sign = -1.0 if mislabelled else 1.0
 
     def shift(r: FloatArray, *g: FloatArray) -> FloatArray:
@@ -162,9 +164,10 @@ def expected_gradient_norm(
 
 
 def fixed_shift_moments(problem: SignalNoiseMixture, w: FloatArray, C: float, *, mislabelled: bool) -> FloatArray:
-    r"""(E s, E s^2) for s = sigma(C - z) with one common shift C, as one-dimensional Gaussian expectations.
+    r"""(E s, E s(1 - s)) for s = sigma(C - z) with one common shift C, as one-dimensional Gaussian expectations.
 
     z ~ N(+-B w_1, gamma_1^2 w_1^2 + gamma^2 ||w_perp||^2), + for clean and - for mislabelled examples.
+    Raises ArithmeticError when E s < 1e-12: such a weight comes from tails that the quadrature cuts off.
     """
     w = np.asarray(w, dtype=float)
     mean = problem.B * w[0] * (-1.0 if mislabelled else 1.0)
@@ -172,9 +175,12 @@ def fixed_shift_moments(problem: SignalNoiseMixture, w: FloatArray, C: float, *,
 
     def moments(a: FloatArray) -> FloatArray:
         s = expit(C - mean - std * a)
-        return np.stack([s, s**2], axis=1)
+        return np.stack([s, s * expit(mean + std * a - C)], axis=1)
 
-    return np.asarray(expectation(moments, normal()).value)
+    values = np.asarray(expectation(moments, normal(), atol=0.0).value)
+    if values[0] < 1e-12:
+        raise ArithmeticError(f"E sigma(C - z) = {values[0]:.1e} at C={C:g} is too small to be resolved")
+    return values
 
 
 def fixed_shift_ratio(problem: SignalNoiseMixture, w: FloatArray, C: float) -> float:
@@ -184,13 +190,13 @@ def fixed_shift_ratio(problem: SignalNoiseMixture, w: FloatArray, C: float) -> f
 
 
 def fixed_shift_ratio_log_slope(problem: SignalNoiseMixture, w: FloatArray, C: float) -> float:
-    r"""d log R / dC = E_noisy s^2 / E_noisy s - E_clean s^2 / E_clean s. Its sign is the sign of w_1, for every C.
+    r"""d log R / dC = E_clean s(1-s) / E_clean s - E_noisy s(1-s) / E_noisy s. Its sign is that of w_1, for every C.
 
-    Proof. The two margin laws are N(m, v) and N(-m, v) with m = B w_1; their likelihood ratio is monotone in z.
-    Weighting both densities by s(z) > 0 keeps that ratio monotone, so for m > 0 the weighted clean margin is
-    stochastically larger; s falls strictly with z, hence the clean self-weighted mean of s is the smaller one.
-    m < 0 swaps the groups.
+    Proof. It equals E_noisy s^2 / E_noisy s - E_clean s^2 / E_clean s. The two margin laws are N(m, v) and N(-m, v)
+    with m = B w_1; their likelihood ratio is monotone in z. Weighting both densities by s(z) > 0 keeps that ratio
+    monotone, so for m > 0 the weighted clean margin is stochastically larger; s falls strictly with z, hence the clean
+    self-weighted mean of s is the smaller one. m < 0 swaps the groups.
     So in population a larger common shift raises the clean share exactly when w points towards the signal.
     """
     clean, noisy = (fixed_shift_moments(problem, w, C, mislabelled=m) for m in (False, True))
-    return float(noisy[1] / noisy[0] - clean[1] / clean[0])
+    return float(clean[1] / clean[0] - noisy[1] / noisy[0])

@@ -20,7 +20,7 @@ from spec.problems import RealData
 from spec.rules import JacobianSam, LogitSam, Rule, Sam, Sgd
 from spec.seeds import named_seeds
 from spec.training import Training
-from spec.validation import require_real
+from spec.validation import require_reals
 
 READINGS = {"selected": "at the validated epoch", "best": "best on test", "final": "final epoch"}
 
@@ -39,7 +39,7 @@ class Ablation:
     seeds: int = 8
 
     def __post_init__(self) -> None:
-        require_real("rho", np.array(self.rho, dtype=float), low=0.0)
+        require_reals("rho", self.rho, low=0.0)
 
 
 def runs(config: Ablation) -> list[TrainingRun]:

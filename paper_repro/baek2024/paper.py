@@ -1,6 +1,6 @@
 """What the project has on Baek et al. (2024): symbols, statements, experiments and claims."""
 
-from paper_repro.baek2024 import logistic_claims, mixture_claims
+from paper_repro.baek2024 import accuracy_claims, gradient_claims, group_claims, ratio_claims, weight_claims
 from paper_repro.baek2024.digits import DIGITS
 from paper_repro.baek2024.theory_figures import RATIO, UPWEIGHTING
 from paper_repro.baek2024.toy import LINEAR_TOY
@@ -88,5 +88,9 @@ PAPER = Paper(
         ),
     ),
     experiments=(UPWEIGHTING, RATIO, LINEAR_TOY, DIGITS),
-    claims=logistic_claims.CLAIMS + mixture_claims.CLAIMS,
+    claims=gradient_claims.CLAIMS
+    + weight_claims.CLAIMS
+    + ratio_claims.CLAIMS
+    + group_claims.CLAIMS
+    + accuracy_claims.CLAIMS,
 )

@@ -14,7 +14,7 @@ from spec.problems import SignalNoiseMixture
 from spec.rules import Rule, Sam, Sgd
 from spec.seeds import named_seeds
 from spec.training import Training
-from spec.validation import require_real
+from spec.validation import require_reals
 from theory import mixture
 
 MEMORISED = 0.8
@@ -34,8 +34,8 @@ class LinearToy:
 
     def __post_init__(self) -> None:
         for name in ("rho", "rho_batch"):
-            require_real(name, np.array(getattr(self, name), dtype=float), low=0.0)
-        require_real("Delta", np.array(self.Delta, dtype=float), low=0.0, high=0.5)
+            require_reals(name, getattr(self, name), low=0.0)
+        require_reals("Delta", self.Delta, low=0.0, high=0.5)
 
 
 def runs(config: LinearToy) -> list[TrainingRun]:

@@ -13,6 +13,9 @@ import pytest
 
 from paper_repro import __main__ as cli
 from paper_repro import store
+from paper_repro.baek2024.gradient_claims import CLOSED_FORM
+from paper_repro.baek2024.stated import closed_form
+from spec.rules import Sam
 
 
 class Ended(NamedTuple):
@@ -115,13 +118,11 @@ def test_check_prints_both_sides_and_its_json_is_whole(repro, tmp_path: Path) ->
 
 
 def test_check_ends_with_1_when_a_claim_fails(repro, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from paper_repro.baek2024 import logistic_claims
-
     broken = {
-        **logistic_claims.CLOSED_FORM.__dict__,
-        "predicted": lambda c: logistic_claims._closed_form(logistic_claims.Sam, c, 1.5),
+        **CLOSED_FORM.__dict__,
+        "predicted": lambda c: closed_form(Sam, c, 1.5),
     }
-    monkeypatch.setattr(cli.papers, "chosen_claims", lambda ids: (type(logistic_claims.CLOSED_FORM)(**broken),))
+    monkeypatch.setattr(cli.papers, "chosen_claims", lambda ids: (type(CLOSED_FORM)(**broken),))
     ended = repro("check", "--preset", "smoke", "--out", tmp_path)
     assert ended.code == 1
     assert "FAILS" in ended.out

@@ -92,17 +92,18 @@ def test_weights_are_centred_normal_with_the_stated_variance(model, variances, k
 
 def test_layers_are_drawn_independently(key):
     """Layers of one shape must not share their draw."""
-    for params in (two_layer_linear(6, 6, classes=6).init(key, jnp.float64), mlp((6, 6, 6)).init(key, jnp.float64)):
-        a, b = (leaf for leaf in jax.tree.leaves(params) if leaf.ndim == 2)
+    two_layers = jax.tree.leaves(two_layer_linear(6, 6, classes=6).init(key, jnp.float64))
+    first, _, third = LAWS["standard"][0].init(key, jnp.float64)
+    for a, b in (two_layers, (first["w"], third["w"])):
         assert abs(np.corrcoef(np.ravel(a), np.ravel(b))[0, 1]) < 0.9
 
 
 def test_biases_start_at_zero(key):
-    assert all(not np.any(p["b"]) for p in mlp((4, 5, 3)).init(key, jnp.float64))
+    assert all(not np.any(p["b"]) for p in LAWS["ntk"][0].init(key, jnp.float64))
 
 
 def test_zero_scale_starts_at_the_origin(key):
-    for model in (linear(4, scale=0), two_layer_linear(4, 3, scale=0.0)):
+    for model in (linear(500, scale=0), two_layer_linear(60, 500, scale=0.0)):
         assert all(not np.any(leaf) for leaf in jax.tree.leaves(model.init(key, jnp.float64)))
 
 

@@ -179,3 +179,23 @@ def test_a_wild_oscillation_is_refused():
 def test_an_expectation_needs_a_variable():
     with pytest.raises(InputError, match=r"variables must be at least one variable, got \(\)"):
         expectation(lambda: np.ones(1))
+
+
+@pytest.mark.parametrize(("steepness", "centre"), [(1e3, 0.004727927958749), (1e4, 0.01561657417712), (1e5, -0.7)])
+def test_a_step_beside_a_symmetric_edge_is_not_missed(steepness, centre):
+    """One subdivision, halved at zero, has no node near such a step and would call a wrong number converged."""
+    value, _ = expectation(lambda u: expit(steepness * (u + centre)), normal(), rtol=1e-8)
+    # A step of width 1/steepness differs from a jump by a term of second order in that width.
+    second_order = (np.pi / steepness) ** 2 / 6 * centre * stats.norm.pdf(centre)
+    assert value == pytest.approx(stats.norm.cdf(centre) - second_order, abs=1e-9 + 20 / steepness**4)
+
+
+def test_random_steep_steps_are_right_or_refused(rng):
+    wrong = 0
+    for centre in rng.uniform(-2, 2, 200):
+        try:
+            value = expectation(lambda u, c=centre: expit(1e3 * (u + c)), normal(), rtol=1e-8).value
+        except ArithmeticError:
+            continue
+        wrong += abs(value - stats.norm.cdf(centre)) > 1e-5
+    assert wrong == 0

@@ -370,10 +370,10 @@ def test_amplification_has_thirteen_digits(rng):
     np.testing.assert_allclose(logistic.amplification(z, C), expected, rtol=1e-13)
 
 
-@pytest.mark.parametrize("C", [0.0, 3e-12, 1.0, 50.0])
-@pytest.mark.parametrize("z", [-800.0, -40.0, 0.0, 40.0, 800.0])
+@pytest.mark.parametrize("C", [0.0, 3e-12, 1 / 3, 50.0])
+@pytest.mark.parametrize("z", [-1e6, -800.0, -40.0, 0.0, 40.0, 800.0, 1e6])
 def test_amplification_at_extreme_arguments(z, C):
-    """A shift of 3e-12 is lost in a difference of logarithms of size 800, unless the code avoids it on both sides."""
+    """A difference of logarithms of size 1e6 loses three digits more than allowed, unless the code avoids it."""
     with np.errstate(over="raise", invalid="raise", divide="raise"):
         value = logistic.amplification(z, C)
     assert value == pytest.approx(exact_amplification(z, C), rel=1e-13, abs=0)
@@ -596,3 +596,22 @@ def test_both_groups_must_have_examples(function, fill, count):
     message = f"mislabelled must mark at least one and not all examples, got {count} of 6"
     with pytest.raises(InputError, match=message):
         function(np.zeros(6), np.ones(6), np.full(6, fill), 0.4)
+
+
+def test_the_shared_direction_survives_large_margins():
+    """At margins beyond 370 the squares of the weights underflow; the direction must not."""
+    x, t = np.array([[1.0, 0.0], [0.0, 2.0]]), np.ones(2)
+    moderate = logistic.shared_margin_shift(np.array([35.0, 17.5]), x, t, 1.0)
+    np.testing.assert_allclose(logistic.shared_margin_shift(np.array([700.0, 350.0]), x, t, 1.0), moderate, rtol=1e-9)
+
+
+def test_ratios_survive_large_margins_and_integer_masks():
+    z, norms, noisy = np.full(4, 800.0), np.array([1.0, 2.0, 1.0, 1.0]), np.array([0, 0, 1, 1])
+    assert logistic.clean_noisy_ratio(z, norms, noisy, 0.0) == pytest.approx(1.5, rel=1e-12)
+    assert logistic.clean_noisy_ratio_log_slope(z, norms, noisy, 0.0) == pytest.approx(5 / 3 - 1, rel=1e-12)
+
+
+def test_the_slope_survives_where_its_factors_do_not():
+    assert logistic.amplification_slope(2000.0, 800.0) == pytest.approx(np.exp(-400.0), rel=1e-9)
+    assert logistic.amplification_slope(900.0, 700.0) == pytest.approx(np.exp(700.0 - 200.0), rel=1e-9)
+    assert logistic.reordering_radius(1e-170, 0.0, 1e-170, 0.0) == 1.0

@@ -249,7 +249,7 @@ def test_batch_shift_at_zero(problem, rng):
     assert agrees(measured, predicted)
     assert rejects(measured, predicted[::-1])
     assert rejects(measured, 2 * predicted)
-    assert rejects(measured, predicted_shifts(replace(problem, Delta=0.0), 0.8))
+    assert rejects(measured, predicted_shifts(replace(problem, Delta=0.1), 0.8))
 
 
 @pytest.mark.parametrize(("problem", "other"), [(SMALL, SMALL_ORTHOGONAL), (SMALL_ORTHOGONAL, SMALL)], ids=label)
@@ -367,7 +367,7 @@ def test_fixed_shift_moments(problem, other, mislabelled, w, rng):
     w = np.where(np.arange(37) == 0, 1.6, w)  # more signal: ignoring gamma_1 is a visible mistake
     z, _ = fresh_examples(rng, problem, w, mislabelled, 2000)
     s = expit(0.8 - z)
-    measured = np.stack([s.mean(axis=1), (s**2).mean(axis=1)], axis=1)
+    measured = np.stack([s.mean(axis=1), (s * (1 - s)).mean(axis=1)], axis=1)
     assert agrees(measured, mixture.fixed_shift_moments(problem, w, 0.8, mislabelled=mislabelled))
     assert rejects(measured, mixture.fixed_shift_moments(problem, w, 0.8, mislabelled=not mislabelled))
     assert rejects(measured, mixture.fixed_shift_moments(other, w, 0.8, mislabelled=mislabelled))
@@ -378,7 +378,9 @@ def test_fixed_shift_moments_without_spread_are_a_sigmoid():
     """w along the signal and orthogonal noise: every margin equals B w_1."""
     w = 0.9 * np.eye(37)[0]
     s = expit(0.8 + 1.3 * 0.9)
-    np.testing.assert_allclose(mixture.fixed_shift_moments(ORTHOGONAL, w, 0.8, mislabelled=True), [s, s**2], rtol=1e-10)
+    np.testing.assert_allclose(
+        mixture.fixed_shift_moments(ORTHOGONAL, w, 0.8, mislabelled=True), [s, s * (1 - s)], rtol=1e-10
+    )
 
 
 def test_fixed_shift_moments_are_a_case_of_example_expectation(w):
@@ -386,7 +388,7 @@ def test_fixed_shift_moments_are_a_case_of_example_expectation(w):
 
     def f(z, _norm):
         s = expit(0.8 - z)
-        return np.stack([s, s**2], axis=1)
+        return np.stack([s, s * (1 - s)], axis=1)
 
     general = mixture.example_expectation(ISOTROPIC, w, f, mislabelled=True).value
     np.testing.assert_allclose(mixture.fixed_shift_moments(ISOTROPIC, w, 0.8, mislabelled=True), general, rtol=1e-7)
@@ -431,3 +433,22 @@ def test_log_slope_changes_sign_with_the_classifier(w):
     reflected = np.where(np.arange(37) == 0, -w, w)
     assert slope > 1e-3
     assert mixture.fixed_shift_ratio_log_slope(ISOTROPIC, reflected, 0.8) == pytest.approx(-slope, rel=1e-12, abs=0)
+
+
+def test_the_sign_survives_saturation():
+    """At C = 40 every weight is one to rounding; the slope is a difference of tiny numbers, not of ones."""
+    w = np.full(37, 0.02)
+    assert 0 < mixture.fixed_shift_ratio_log_slope(ISOTROPIC, w, 40.0) < 1e-15
+    assert 0 > mixture.fixed_shift_ratio_log_slope(ISOTROPIC, -w, 40.0) > -1e-15
+
+
+def test_weights_beyond_the_quadrature_are_refused():
+    w = np.zeros(37)
+    w[:2] = 100.0, 2.0
+    with pytest.raises(ArithmeticError, match="too small"):
+        mixture.fixed_shift_ratio(replace(ISOTROPIC, gamma=0.1), w, 0.0)
+
+
+def test_an_empty_group_has_no_shift():
+    with pytest.raises(InputError, match=r"^Delta must be positive"):
+        mixture.batch_shift_at_zero(replace(ISOTROPIC, Delta=0.0), 1.0, mislabelled=True)
