@@ -7,7 +7,8 @@ import pytest
 from cases import MODELS, D
 from scipy import stats
 
-from sims.models import linear, mlp, two_layer_linear
+from sims.models import build, linear, mlp, two_layer_linear
+from spec.networks import Linear, Mlp, TwoLayerLinear
 from spec.validation import InputError
 
 every_model = pytest.mark.parametrize("case", MODELS, ids=lambda c: c.name)
@@ -134,6 +135,33 @@ def test_a_key_fixes_the_parameters(case, key):
 def test_wrong_arguments_are_named(build, message):
     with pytest.raises(InputError, match=message):
         build()
+
+
+@pytest.mark.parametrize(
+    ("network", "classes", "model"),
+    [
+        (Linear(scale=0.5), None, linear(D, scale=0.5)),
+        (TwoLayerLinear(width=4, scale=2.0), None, two_layer_linear(D, 4, scale=2.0)),
+        (TwoLayerLinear(width=4), 3, two_layer_linear(D, 4, classes=3)),
+        (Mlp(hidden=(4,)), None, mlp((D, 4, 1))),
+        (Mlp(hidden=(4, 4), scaling="ntk"), 3, mlp((D, 4, 4, 3), scaling="ntk")),
+    ],
+    ids=["linear", "two layers", "two layers, 3 classes", "relu", "ntk, 3 classes"],
+)
+def test_records_are_built_into_their_models(network, classes, model, key, rng):
+    built, x = build(network, D, classes), jnp.asarray(rng.normal(size=(5, D)))
+    params = model.init(key, jnp.float64)
+    assert jax.tree.structure(built.init(key, jnp.float64)) == jax.tree.structure(params)
+    for a, b in zip(jax.tree.leaves(built.init(key, jnp.float64)), jax.tree.leaves(params), strict=True):
+        assert np.array_equal(a, b)
+    assert np.array_equal(built.apply(params, x), model.apply(params, x))
+
+
+def test_what_cannot_be_built_is_named():
+    with pytest.raises(InputError, match="classes must be None for the linear model, which has one output, got 3"):
+        build(Linear(), D, 3)
+    with pytest.raises(TypeError, match="no model is defined for 'mlp'"):
+        build("mlp", D, None)
 
 
 @every_model

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from cases import CASES, MODELS, PERTURBED, RHO, RULES, N, compiled, distance, fast, flat, plain, quick_jit
 
-from sims.rules import Batch
+from sims.rules import Batch, ascend
 from spec.rules import JacobianSam, LogitSam, Sam, Sgd
 from spec.validation import InputError
 
@@ -85,6 +85,18 @@ def test_value_and_derivative_are_finite_at_degenerate_points(case, dtype, rule,
         assert np.all(np.isfinite(flat(derivative))), name
         if name == "zero inputs and parameters" and not isinstance(params, list):
             assert not np.any(flat(g)), "without biases this point is stationary"
+
+
+@pytest.mark.parametrize(("dtype", "margins"), [(jnp.float32, (1, 40, 50, 80)), (jnp.float64, (1, 300, 400, 700))])
+def test_length_of_the_ascent_does_not_depend_on_that_of_the_gradient(dtype, margins, rng):
+    """Down to the smallest gradients, whose squares are below the range of numbers."""
+    case, direction = CASES["linear"], rng.normal(size=3)
+    for margin in margins:
+        params = {"w": jnp.asarray(margin * direction / np.sum(direction**2), dtype)}
+        shard = Batch(jnp.asarray(direction[None], dtype), jnp.ones(1, dtype))
+        step = flat(ascend(case.objective, {"w": params["w"]}, shard, 100.0)) - flat(params)
+        expected = -100 * direction / np.linalg.norm(direction)
+        np.testing.assert_allclose(step, expected, rtol=1e-3 if dtype == jnp.float32 else 1e-11)
 
 
 @every_model
