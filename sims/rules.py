@@ -4,7 +4,6 @@ Each rule of the SAM family says at which parameters the residual d loss/d logit
 (`points`); one vector-Jacobian product then gives  mean_i <residual_i(logit point), grad f_i(Jacobian point)>.
 """
 
-import functools
 from collections.abc import Callable
 from functools import singledispatch
 from typing import Any, NamedTuple
@@ -105,14 +104,14 @@ def _(rule: JacobianSam, objective: Objective, params: Params, shard: Batch) -> 
 
 def ascend(objective: Objective, params: Params, shard: Batch, rho: Any) -> Params:
     """w + rho g/||g|| with g the gradient of the shard's mean loss; w itself where g is zero."""
-    g = jax.grad(objective.mean)(params, shard)
-    largest = functools.reduce(jnp.maximum, [jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(g)])
-    # The direction does not depend on this factor, which keeps squares of small gradients from underflowing.
-    largest = jax.lax.stop_gradient(largest)
-    positive = largest > 0
-    g = jax.tree.map(lambda leaf: leaf / jnp.where(positive, largest, 1), g)
-    # Guarded before the square root: otherwise the value at g = 0 is finite but its derivative is NaN.
+    logits, pull_back = jax.vjp(lambda p: objective.apply(p, shard.x), params)
+    residuals = objective.residuals(logits, shard.t)
+    # Only the direction of g counts: residuals relative to the largest cannot underflow together when all are small.
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(residuals)))
+    (g,) = pull_back(residuals / jnp.where(largest > 0, largest, 1))
     squares = sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(g))
+    # Guarded before the square root: otherwise the value at g = 0 is finite but its derivative is NaN.
+    positive = squares > 0
     scale = jnp.where(positive, rho / jnp.sqrt(jnp.where(positive, squares, 1)), 0)
     return jax.tree.map(lambda p, gi: p + (scale * gi).astype(p.dtype), params, g)
 

@@ -157,7 +157,7 @@ RATIO = Experiment(
         ),
     ),
     tables=lambda dataset: (_ratio_table(dataset),),
-    seconds={"smoke": 10, "standard": 15, "full": 30},
+    seconds={"smoke": 10, "standard": 20, "full": 30},
 )
 
 
