@@ -18,9 +18,15 @@ Params = Any
 State = Any
 
 # Continuous fields are leaves, so that one compiled program serves a whole grid of them; discrete fields are static.
-jax.tree_util.register_dataclass(Sgd, [], [])
+# The static part names the type: tree structures of different types may compare equal (seen with jax 0.10), and a
+# compiled L-SAM would then now and then be served for J-SAM.
 for _record in (Sam, LogitSam, JacobianSam):
-    jax.tree_util.register_dataclass(_record, ["rho"], ["sharpness"])
+    jax.tree_util.register_pytree_node(
+        _record,
+        lambda rule: ((rule.rho,), (type(rule), rule.sharpness)),
+        lambda static, leaves: static[0](leaves[0], static[1]),
+    )
+jax.tree_util.register_pytree_node(Sgd, lambda rule: ((), (Sgd,)), lambda static, leaves: Sgd())
 
 
 class Batch(NamedTuple):
