@@ -139,7 +139,7 @@ def _run_ratio(config: Ratio, parts: Parts) -> xr.Dataset:
     return parts.map(ratio, [config])[0]
 
 
-_MIXTURE = SignalNoiseMixture(n=400, d=100, B=2.0, gamma=1.0, Delta=0.3)
+_MIXTURE = SignalNoiseMixture(n=400, d=100, B=2.0, gamma=1.0, Delta=0.3, noise="orthogonal")
 
 RATIO = Experiment(
     id="baek2024.clean_noisy_ratio",
