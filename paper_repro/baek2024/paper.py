@@ -84,7 +84,7 @@ PAPER = Paper(
             "theory.logistic.example_weights",
             ("baek2024.linear_split",),
             "baek2024.ablation",
-            "on digits: see the paired differences; in the linear model it is the other way round (L-SAM is 1-SAM)",
+            "shown on digits at one common ρ; L-SAM gains too once its ρ is tuned; in the linear model L-SAM is 1-SAM",
         ),
     ),
     experiments=(UPWEIGHTING, RATIO, LINEAR_TOY, DIGITS),
