@@ -46,7 +46,7 @@ def mlp_case(batch: int) -> tuple[rules.Objective, Any, rules.Batch]:
     model = models.mlp((64, 256, 10))
     x = jax.random.normal(jax.random.key(0), (batch, 64), jnp.float32)
     t = jax.random.randint(jax.random.key(1), (batch,), 0, 10)
-    objective = rules.Objective(model.apply, rules.cross_entropy)
+    objective = rules.Objective(model, rules.cross_entropy)
     return objective, model.init(jax.random.key(2), jnp.float32), rules.Batch(x, t)
 
 
@@ -80,7 +80,7 @@ def optax_steps(case: tuple[rules.Objective, Any, rules.Batch]) -> Program:
 
 def logistic_sweep(seeds: int, block: int) -> Program:
     """4 rho x `seeds` runs of 1-SAM logistic regression, n = 200, d = 50, 100 steps, `block` vectorised at a time."""
-    objective = rules.Objective(models.linear(50).apply, rules.logistic)
+    objective = rules.Objective(models.linear(50), rules.logistic)
 
     def run(key: jax.Array, hyper: Any, shared: Any) -> dict[str, jax.Array]:
         x = jax.random.normal(key, (200, 50), jnp.float32)

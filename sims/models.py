@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from sims.data import require_precision
+from sims.factors import Dense, affine
 from spec.networks import Linear, Mlp, TwoLayerLinear
 from spec.validation import InputError, require, require_choice, require_integer, require_real
 
@@ -15,15 +16,27 @@ Params = Any
 
 
 class Model(NamedTuple):
-    """init(key, dtype) -> params; apply(params, x (n, d)) -> logits, (n,) for a scalar output or (n, classes).
+    """A network in two parts, written in terms of the function `dense` that computes every dense layer.
 
-    hidden(params, x): the inputs of the last layer, (n, h). head(params): the weights of the last layer.
+    init(key, dtype) -> params. body(params, x (n, d), dense) -> the inputs of the last layer, (n, h).
+    readout(params, hidden, dense) -> logits, (n,) for a scalar output or (n, classes). head(params): the weights of the
+    last layer. factored: every parameter is used in exactly one dense layer, so that sims.factors applies; set it to
+    False (`model._replace(factored=False)`) to force the plain path.
     """
 
     init: Callable[[jax.Array, Any], Params]
-    apply: Callable[[Params, jax.Array], jax.Array]
-    hidden: Callable[[Params, jax.Array], jax.Array]
+    body: Callable[[Params, jax.Array, Dense], jax.Array]
+    readout: Callable[[Params, jax.Array, Dense], jax.Array]
     head: Callable[[Params], jax.Array]
+    factored: bool = True
+
+    def apply(self, params: Params, x: jax.Array, dense: Dense = affine) -> jax.Array:
+        """The logits."""
+        return self.readout(params, self.body(params, x, dense), dense)
+
+    def hidden(self, params: Params, x: jax.Array) -> jax.Array:
+        """The inputs of the last layer, (n, h)."""
+        return self.body(params, x, affine)
 
 
 def linear(d: int, *, scale: float = 1.0) -> Model:
@@ -35,7 +48,10 @@ def linear(d: int, *, scale: float = 1.0) -> Model:
         require_precision(dtype)
         return {"w": scale * jax.random.normal(key, (d,), dtype) / jnp.sqrt(jnp.asarray(d, dtype))}
 
-    return Model(init, lambda p, x: x @ p["w"], lambda p, x: x, lambda p: p["w"])
+    def readout(p: Params, x: jax.Array, dense: Dense) -> jax.Array:
+        return dense(x, p["w"][:, None], None, 1.0)[:, 0]
+
+    return Model(init, lambda p, x, dense: x, readout, lambda p: p["w"])
 
 
 def two_layer_linear(d: int, h: int, *, classes: int | None = None, scale: float = 1.0) -> Model:
@@ -52,10 +68,15 @@ def two_layer_linear(d: int, h: int, *, classes: int | None = None, scale: float
             "v": scale * jax.random.normal(last, shape, dtype) / jnp.sqrt(jnp.asarray(h, dtype)),
         }
 
-    def hidden(p: Params, x: jax.Array) -> jax.Array:
-        return x @ p["W"].T
+    def body(p: Params, x: jax.Array, dense: Dense) -> jax.Array:
+        return dense(x, p["W"].T, None, 1.0)
 
-    return Model(init, lambda p, x: hidden(p, x) @ p["v"].T, hidden, lambda p: p["v"])
+    def readout(p: Params, hidden: jax.Array, dense: Dense) -> jax.Array:
+        if classes is None:
+            return dense(hidden, p["v"][:, None], None, 1.0)[:, 0]
+        return dense(hidden, p["v"].T, None, 1.0)
+
+    return Model(init, body, readout, lambda p: p["v"])
 
 
 def mlp(
@@ -87,20 +108,18 @@ def mlp(
             )
         ]
 
-    def layer(p: Params, a: jax.Array, i: int) -> jax.Array:
-        scale = 1.0 if scaling == "standard" else gains[i] ** 0.5
-        return scale * (a @ p[i]["w"]) + p[i]["b"][None, :]
+    scales = [1.0 if scaling == "standard" else g**0.5 for g in gains]
 
-    def hidden(p: Params, x: jax.Array) -> jax.Array:
-        for i in range(layers - 1):
-            x = activation(layer(p, x, i))
+    def body(p: Params, x: jax.Array, dense: Dense) -> jax.Array:
+        for layer, s in zip(p[:-1], scales[:-1], strict=True):
+            x = activation(dense(x, layer["w"], layer["b"], s))
         return x
 
-    def apply(p: Params, x: jax.Array) -> jax.Array:
-        logits = layer(p, hidden(p, x), layers - 1)
+    def readout(p: Params, hidden: jax.Array, dense: Dense) -> jax.Array:
+        logits = dense(hidden, p[-1]["w"], p[-1]["b"], scales[-1])
         return logits[:, 0] if sizes[-1] == 1 else logits
 
-    return Model(init, apply, hidden, lambda p: p[-1]["w"])
+    return Model(init, body, readout, lambda p: p[-1]["w"])
 
 
 @singledispatch

@@ -13,7 +13,8 @@ import jax.numpy as jnp
 
 from sims.data import Data, Split
 from sims.models import Model
-from sims.rules import Batch, Objective, contributions
+from sims.per_example import contributions
+from sims.rules import Batch, Objective
 
 Observable = Callable[[Any, Model, Objective, Any, Data], dict[str, jax.Array]]
 

@@ -1,7 +1,9 @@
 r"""The gradient of every rule in spec.rules, by automatic differentiation, written from the algorithm.
 
-Each rule of the SAM family says at which parameters the residual d loss/d logits and the network Jacobian are taken
-(`points`); one vector-Jacobian product then gives  mean_i <residual_i(logit point), grad f_i(Jacobian point)>.
+Each rule of the SAM family says whether the residual d loss/d logits and the network Jacobian feel the perturbation.
+One vector-Jacobian product then gives  mean_i <residual_i(logit network), grad f_i(Jacobian network)>, where a network
+is either the plain one or one whose weights have moved. There are two ways to move them: `ascent_step` gives an eps to
+add to the parameters, one copy of them for every shard, for any model; `factors.ascended` never writes eps out.
 """
 
 from collections.abc import Callable
@@ -11,7 +13,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from spec.rules import JacobianSam, LogitSam, Sam, Sgd
+from sims import factors
+from sims.factors import Dense, Network, affine
+from sims.models import Model
+from spec.rules import ADAPTIVE_OFFSET, JacobianSam, LogitSam, Sam, Sgd
 from spec.validation import InputError
 
 Params = Any
@@ -23,10 +28,12 @@ State = Any
 for _record in (Sam, LogitSam, JacobianSam):
     jax.tree_util.register_pytree_node(
         _record,
-        lambda rule: ((rule.rho,), (type(rule), rule.sharpness)),
-        lambda static, leaves: static[0](leaves[0], static[1]),
+        lambda rule: ((rule.rho,), (type(rule), rule.sharpness, rule.ascent)),
+        lambda static, leaves: static[0](leaves[0], *static[1:]),
     )
 jax.tree_util.register_pytree_node(Sgd, lambda rule: ((), (Sgd,)), lambda static, leaves: Sgd())
+
+PERTURBED_COPIES = 2**28  # bytes of perturbed copies of the parameters that the plain path keeps at once
 
 
 class Batch(NamedTuple):
@@ -37,16 +44,24 @@ class Batch(NamedTuple):
 
 
 class Objective(NamedTuple):
-    """apply(params, x) -> logits of a batch; loss(logits of one example, its label) -> number."""
+    """A model, and loss(logits of one example, its label) -> number."""
 
-    apply: Callable[[Params, jax.Array], jax.Array]
+    model: Model
     loss: Callable[[jax.Array, jax.Array], jax.Array]
 
     def mean(self, params: Params, batch: Batch) -> jax.Array:
-        return jnp.mean(jax.vmap(self.loss)(self.apply(params, batch.x), batch.t))
+        return jnp.mean(jax.vmap(self.loss)(self.model.apply(params, batch.x), batch.t))
 
     def residuals(self, logits: jax.Array, t: jax.Array) -> jax.Array:
         return jax.vmap(jax.grad(self.loss))(logits, t)
+
+    def network(self, x: jax.Array) -> Network:
+        """The plain network on fixed inputs."""
+
+        def plain(params: Params, dense: Dense = affine) -> jax.Array:
+            return self.model.apply(params, x, dense)
+
+        return plain
 
 
 def logistic(logit: jax.Array, t: jax.Array) -> jax.Array:
@@ -56,7 +71,8 @@ def logistic(logit: jax.Array, t: jax.Array) -> jax.Array:
 
 def cross_entropy(logits: jax.Array, t: jax.Array) -> jax.Array:
     """-log softmax(f)_t for a class t."""
-    return -jax.nn.log_softmax(logits)[t]
+    # A one-hot product rather than an index, whose derivative would be a slow scatter.
+    return jax.nn.logsumexp(logits) - jnp.sum(jax.nn.one_hot(t, len(logits), dtype=logits.dtype) * logits)
 
 
 @singledispatch
@@ -71,92 +87,110 @@ def gradient(rule: Any, state: State, objective: Objective, params: Params, batc
 
     Finite at a stationary point. Raises InputError when sharpness does not divide the batch.
     """
-
-    def of_shard(shard: Batch) -> Params:
-        return _split_gradient(objective, *points(rule, objective, params, shard), shard)
-
-    groups = shards(rule.sharpness, batch)
-    if len(groups.t) == 1:  # no vectorised copy of the parameters for the common single shard
-        return of_shard(batch), state
-    return jax.tree.map(lambda g: jnp.mean(g, axis=0), jax.vmap(of_shard)(groups)), state
-
-
-@singledispatch
-def points(rule: Any, objective: Objective, params: Params, shard: Batch) -> tuple[Params, Params]:
-    """(parameters at which the residual is taken, parameters at which the Jacobian is taken) for one shard."""
     raise TypeError(f"no gradient is defined for {rule!r}")
 
 
-@points.register
-def _(rule: Sgd, objective: Objective, params: Params, shard: Batch) -> tuple[Params, Params]:
-    return params, params
+@gradient.register(Sgd)
+@gradient.register(Sam)
+@gradient.register(LogitSam)
+@gradient.register(JacobianSam)
+def _(rule: Any, state: State, objective: Objective, params: Params, batch: Batch) -> tuple[Params, State]:
+    def of(part: Batch) -> Params:
+        logit_network, jacobian_network = networks(rule, objective, params, part)
+        logits, pull_back = jax.vjp(jacobian_network, params)
+        if logit_network is not jacobian_network:
+            logits = logit_network(params)
+        return pull_back(objective.residuals(logits, part.t) / len(part.t))[0]
+
+    if shard_size(rule, batch) == len(batch.t) or is_factored(rule, objective.model):
+        return of(batch), state
+    return _mean(of, shards(rule, batch), params), state
 
 
-@points.register
-def _(rule: Sam, objective: Objective, params: Params, shard: Batch) -> tuple[Params, Params]:
-    perturbed = ascend(objective, params, shard, rule.rho)
-    return perturbed, perturbed
+def networks(rule: Any, objective: Objective, params: Params, batch: Batch) -> tuple[Network, Network]:
+    """(the network that gives the residuals, the one that gives the Jacobian) of a batch, both to be used at params.
+
+    The batch is one shard, unless the rule is factored on this model: then it may hold many.
+    """
+    plain = objective.network(batch.x)
+    if not (rule.perturbs_residual or rule.perturbs_jacobian):
+        return plain, plain
+    if is_factored(rule, objective.model):
+        logits, pull_back = factors.tap(plain, params)
+        m = shard_size(rule, batch)
+        residuals = _relative(objective.residuals(logits, batch.t), m)
+        moved = factors.ascended(plain, pull_back(residuals), rule.rho, m, rule.ascent)
+    else:
+        eps = ascent_step(rule, objective, params, batch)
+
+        def moved(p: Params, dense: Dense = affine) -> jax.Array:
+            return plain(jax.tree.map(jnp.add, p, eps), dense)
+
+    return moved if rule.perturbs_residual else plain, moved if rule.perturbs_jacobian else plain
 
 
-@points.register
-def _(rule: LogitSam, objective: Objective, params: Params, shard: Batch) -> tuple[Params, Params]:
-    return ascend(objective, params, shard, rule.rho), params
+def is_factored(rule: Any, model: Model) -> bool:
+    """Whether the rule perturbs this model by factors, without a copy of the parameters for every shard.
+
+    Not for n-SAM, whose one copy is cheaper, and not for adaptive shards of several examples, which have no low rank.
+    """
+    if not model.factored or rule.sharpness == "batch":
+        return False
+    return rule.ascent != "adaptive" or rule.sharpness in ("example", 1)
 
 
-@points.register
-def _(rule: JacobianSam, objective: Objective, params: Params, shard: Batch) -> tuple[Params, Params]:
-    return params, ascend(objective, params, shard, rule.rho)
+def ascent_step(rule: Any, objective: Objective, params: Params, shard: Batch) -> Params:
+    """eps = rho g/||g|| with g the gradient of the shard's mean loss, a tree like params; zero where g is zero.
 
-
-def ascend(objective: Objective, params: Params, shard: Batch, rho: Any) -> Params:
-    """w + rho g/||g|| with g the gradient of the shard's mean loss; w itself where g is zero."""
-    logits, pull_back = jax.vjp(lambda p: objective.apply(p, shard.x), params)
-    residuals = objective.residuals(logits, shard.t)
-    # Only the direction of g counts: residuals relative to the largest cannot underflow together when all are small.
-    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(residuals)))
-    (g,) = pull_back(residuals / jnp.where(largest > 0, largest, 1))
-    squares = sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(g))
-    # Guarded before the square root: otherwise the value at g = 0 is finite but its derivative is NaN.
-    positive = squares > 0
-    scale = jnp.where(positive, rho / jnp.sqrt(jnp.where(positive, squares, 1)), 0)
-    return jax.tree.map(lambda p, gi: p + (scale * gi).astype(p.dtype), params, g)
-
-
-def shards(sharpness: Any, batch: Batch) -> Batch:
-    """The batch cut into consecutive shards: leaves (n / m, m, ...)."""
-    n = len(batch.t)
-    m = {"example": 1, "batch": n}.get(sharpness, sharpness)
-    if n % m:
-        raise InputError(f"sharpness must divide the batch, got {sharpness} for {n} examples")
-    return Batch(batch.x.reshape(n // m, m, *batch.x.shape[1:]), batch.t.reshape(n // m, m))
-
-
-def _split_gradient(objective: Objective, logit_point: Params, jacobian_point: Params, shard: Batch) -> Params:
-    logits, pull_back = jax.vjp(lambda p: objective.apply(p, shard.x), jacobian_point)
-    if logit_point is not jacobian_point:
-        logits = objective.apply(logit_point, shard.x)
-    return pull_back(objective.residuals(logits, shard.t) / len(shard.t))[0]
-
-
-def contributions(rule: Any, objective: Objective, params: Params, batch: Batch) -> tuple[jax.Array, jax.Array]:
-    """For every example: (norm of its gradient under the rule, norm of its residual), both (n,).
-
-    Their means over groups are what a rule gives to clean and to mislabelled examples; the residual norm is the example
-    weight: sigma(-t f) at the rule's logit point for the logistic loss. At most about 50 perturbed networks exist at
-    once.
+    'last': g without the entries of all layers but the last. 'adaptive': rho T^2 g/||T g||, T = |w| + 0.01.
     """
 
-    def of_shard(shard: Batch) -> tuple[jax.Array, jax.Array]:
-        logit_point, jacobian_point = points(rule, objective, params, shard)
+    def logits_of(p: Params) -> jax.Array:
+        hidden = objective.model.body(p, shard.x, affine)
+        return objective.model.readout(p, jax.lax.stop_gradient(hidden) if rule.ascent == "last" else hidden, affine)
 
-        def of_example(one: Batch) -> tuple[jax.Array, jax.Array]:
-            one = Batch(one.x[None], one.t[None])
-            g = _split_gradient(objective, logit_point, jacobian_point, one)
-            residual = objective.residuals(objective.apply(logit_point, one.x), one.t)
-            return jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(g))), jnp.sqrt(jnp.sum(residual**2))
+    logits, pull_back = jax.vjp(logits_of, params)
+    (g,) = pull_back(_relative(objective.residuals(logits, shard.t), len(shard.t)))
+    T = jax.tree.map(lambda p: jnp.abs(p) + ADAPTIVE_OFFSET if rule.ascent == "adaptive" else jnp.ones_like(p), params)
+    squares = sum(jnp.sum((s * gi) ** 2) for s, gi in zip(jax.tree.leaves(T), jax.tree.leaves(g), strict=True))
+    # Guarded before the square root: otherwise the value at g = 0 is finite but its derivative is NaN.
+    positive = squares > 0
+    scale = jnp.where(positive, rule.rho / jnp.sqrt(jnp.where(positive, squares, 1)), 0)
+    return jax.tree.map(lambda s, gi: (scale * s**2 * gi).astype(gi.dtype), T, g)
 
-        return jax.lax.map(of_example, shard, batch_size=min(50, len(shard.t)))
 
-    groups = shards(rule.sharpness, batch)
-    at_once = max(1, 50 // groups.t.shape[1])
-    return jax.tree.map(lambda a: a.reshape(-1), jax.lax.map(of_shard, groups, batch_size=at_once))
+def shard_size(rule: Any, batch: Batch) -> int:
+    """How many examples share one ascent step. Raises InputError when that does not divide the batch."""
+    n = len(batch.t)
+    m = {"example": 1, "batch": n}.get(rule.sharpness, rule.sharpness)
+    if n % m:
+        raise InputError(f"sharpness must divide the batch, got {rule.sharpness} for {n} examples")
+    return m
+
+
+def shards(rule: Any, batch: Batch) -> Batch:
+    """The batch cut into consecutive shards: leaves (n / m, m, ...)."""
+    m = shard_size(rule, batch)
+    return jax.tree.map(lambda a: a.reshape(-1, m, *a.shape[1:]), batch)
+
+
+def _relative(residuals: jax.Array, m: int) -> jax.Array:
+    """Residuals relative to the largest of their shard: only the direction of an ascent counts, and so they cannot
+    underflow together when all are small."""
+    groups = residuals.reshape(-1, m * residuals[0].size)
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(groups), axis=1, keepdims=True))
+    return (groups / jnp.where(largest > 0, largest, 1)).reshape(residuals.shape)
+
+
+def _mean(function: Callable[[Batch], Params], groups: Batch, params: Params) -> Params:
+    """The mean of function over shards, as many at a time as PERTURBED_COPIES has room for."""
+    count = len(groups.t)
+    copies = 3 * sum(leaf.nbytes for leaf in jax.tree.leaves(params))  # eps, the moved weights and their gradient
+    fitting = max(1, PERTURBED_COPIES // copies)
+    at_once = max(k for k in range(1, count + 1) if count % k == 0 and k <= fitting)
+
+    def add(total: Params, some: Batch) -> tuple[Params, None]:
+        return jax.tree.map(lambda a, g: a + jnp.sum(g, axis=0) / count, total, jax.vmap(function)(some)), None
+
+    blocks = jax.tree.map(lambda a: a.reshape(-1, at_once, *a.shape[1:]), groups)
+    return jax.lax.scan(add, jax.tree.map(jnp.zeros_like, params), blocks)[0]

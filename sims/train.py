@@ -47,7 +47,7 @@ def train(
     size = n if training.batch is None else training.batch
     if size > n:
         raise InputError(f"batch must be at most the number of training examples {n}, got {size}")
-    objective = Objective(model.apply, loss)
+    objective = Objective(model, loss)
     optimiser = optimizer(training, training.epochs * (n // size))
 
     def step(carry: Any, indices: jax.Array | None) -> tuple[Any, None]:

@@ -10,7 +10,11 @@ With per-example loss l_i and ascent step eps = rho g / ||g||, where g is the gr
 
 where residual = d loss / d logits. `sharpness` says which examples share one eps:
 'example' (1-SAM), an integer m (m-SAM: consecutive shards of m examples of the batch), 'batch' (n-SAM).
-Source: Baek, Kolter, Raghunathan (2024), Sections 2 and 4.1; m-sharpness after Foret et al. (2021).
+`ascent` says how the weights move: 'all' along the gradient; 'last' along the gradient of the last layer's parameters,
+the others staying where they are; 'adaptive' (ASAM) by eps = rho T^2 g / ||T g|| with T = |w| + 0.01 entry by entry,
+for weights and biases alike, so that rho is a length relative to the size of the weights.
+Source: Baek, Kolter, Raghunathan (2024), Sections 2 and 4.1; m-sharpness after Foret et al. (2021); the adaptive ascent
+after Kwon et al. (2021), equation 8, whose released code leaves biases unscaled.
 """
 
 from dataclasses import dataclass
@@ -19,9 +23,11 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from spec.validation import require, require_real, require_reals
+from spec.validation import require, require_choice, require_real, require_reals
 
 Sharpness = Literal["example", "batch"] | int
+Ascent = Literal["all", "last", "adaptive"]
+ADAPTIVE_OFFSET = 0.01
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,8 @@ class Sgd:
     """The plain gradient of the mean loss: the whole batch is one shard, without an ascent step."""
 
     sharpness: ClassVar[Sharpness] = "batch"
+    perturbs_residual: ClassVar[bool] = False
+    perturbs_jacobian: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -37,10 +45,13 @@ class Sgd:
 
 @dataclass(frozen=True)
 class _Perturbed:
-    """rho >= 0 is the Euclidean length of the ascent step; sharpness says which examples share it."""
+    """rho >= 0 is the length of the ascent step, sharpness says which examples share it, ascent where it leads."""
 
     rho: float
     sharpness: Sharpness = "example"
+    ascent: Ascent = "all"
+    perturbs_residual: ClassVar[bool] = True
+    perturbs_jacobian: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if isinstance(self.rho, np.ndarray):
@@ -52,9 +63,11 @@ class _Perturbed:
         whole = isinstance(m, int | np.integer) and not isinstance(m, bool) and m >= 1
         named = isinstance(m, str) and m in ("example", "batch")
         require(bool(whole) or named, "sharpness", m, "'example', 'batch' or an integer >= 1")
+        require_choice("ascent", self.ascent, ("all", "last", "adaptive"))
 
     def _suffix(self) -> str:
-        return "" if self.sharpness == "example" else f" ({self.sharpness})"
+        words = [str(w) for w in (self.sharpness, self.ascent) if w not in ("example", "all")]
+        return f" ({', '.join(words)})" if words else ""
 
 
 @dataclass(frozen=True)
@@ -64,12 +77,14 @@ class Sam(_Perturbed):
     @property
     def name(self) -> str:
         prefix = {"example": "1", "batch": "n"}.get(str(self.sharpness), str(self.sharpness))
-        return f"{prefix}-SAM"
+        return f"{prefix}-{'ASAM' if self.ascent == 'adaptive' else 'SAM'}{' (last)' if self.ascent == 'last' else ''}"
 
 
 @dataclass(frozen=True)
 class LogitSam(_Perturbed):
     """Only the residual (the logit scale) feels the perturbation."""
+
+    perturbs_jacobian: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -79,6 +94,8 @@ class LogitSam(_Perturbed):
 @dataclass(frozen=True)
 class JacobianSam(_Perturbed):
     """Only the network Jacobian feels the perturbation."""
+
+    perturbs_residual: ClassVar[bool] = False
 
     @property
     def name(self) -> str:

@@ -31,6 +31,10 @@ RULES = [
     *_every_sharpness(Sam),
     *_every_sharpness(LogitSam),
     *_every_sharpness(JacobianSam),
+    Sam(RHO, "example", "last"),
+    LogitSam(RHO, 2, "last"),
+    Sam(RHO, "example", "adaptive"),
+    JacobianSam(RHO, 2, "adaptive"),
 ]
 PERTURBED = [rule for rule in RULES if hasattr(rule, "rho")]
 
@@ -47,7 +51,7 @@ class Case(NamedTuple):
 
     @property
     def objective(self) -> Objective:
-        return Objective(self.model.apply, self.loss)
+        return Objective(self.model, self.loss)
 
     def params(self, rng: np.random.Generator, dtype: Any = jnp.float64) -> Any:
         """Normal entries, biases too. Their mean is above zero, so that no layer of a ReLU network is dead."""
@@ -145,3 +149,16 @@ def distance(a: Any, b: Any) -> float:
     a, b = flat(a), flat(b)
     assert a.shape == b.shape
     return float(np.max(np.abs(a - b)) / max(float(np.max(np.abs(b))), np.finfo(float).tiny))
+
+
+def ascent(case, params, shard, rule):
+    """rho T^2 g/||T g||, written out again rather than taken from the code under test."""
+    g = jax.grad(lambda p: jnp.mean(jax.vmap(case.loss)(case.model.apply(p, shard.x), shard.t)))(params)
+    kind, head = getattr(rule, "ascent", "all"), case.model.head(params)
+    last = params[-1] if isinstance(params, list) else {"head": head}
+    keep = [kind != "last" or any(p is q for q in last.values()) for p in jax.tree.leaves(params)]
+    scales = [np.abs(p) + 0.01 if kind == "adaptive" else k * np.ones(p.shape) for p, k in
+              zip(jax.tree.leaves(params), keep, strict=True)]  # fmt: skip
+    T = jax.tree.unflatten(jax.tree.structure(params), scales)
+    length = np.linalg.norm(flat(jax.tree.map(jnp.multiply, T, g)))
+    return jax.tree.map(lambda s, leaf: getattr(rule, "rho", 0.0) * s**2 * leaf / length, T, g)

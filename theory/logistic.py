@@ -7,6 +7,8 @@ rule has the gradient  -(1/n) sum_i s_i t_i x_i : rules differ in the example we
     1-SAM, L-SAM   s_i = sigma(-z_i + rho ||x_i||)
     n-SAM, m-SAM   s_i = sigma(-z_i + rho t_i <x_i, u>),   u = sum_j sigma(-z_j) t_j x_j / ||.|| over the shard of i
 
+An adaptive ascent (ASAM) replaces every x_i of the shift by T x_i with T = |w| + 0.01 (derived): in the coordinates
+w / T it is the plain ascent.
 Source: Baek et al. (2024), Section 3 and Lemma 3.1; items marked (derived) are ours.
 Arrays: w (d,), x (n, d), t (n,), z (n,), mislabelled (n,) of bool. All float64.
 """
@@ -18,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, log_expit
 
-from spec.rules import JacobianSam, LogitSam, Rule, Sam, Sgd
+from spec.rules import ADAPTIVE_OFFSET, JacobianSam, LogitSam, Rule, Sam, Sgd
 from spec.validation import InputError, require_real
 
 FloatArray = NDArray[np.float64]
@@ -45,13 +47,15 @@ def _(rule: Sgd | JacobianSam, w: FloatArray, x: FloatArray, t: FloatArray) -> F
 @example_weights.register(LogitSam)
 def _(rule: Sam | LogitSam, w: FloatArray, x: FloatArray, t: FloatArray) -> FloatArray:
     z = margins(w, x, t)
+    T = np.abs(w) + ADAPTIVE_OFFSET if rule.ascent == "adaptive" else np.ones(len(w))
     if rule.sharpness == "example":
-        return expit(-z + rule.rho * np.linalg.norm(x, axis=1))
+        return expit(-z + rule.rho * np.linalg.norm(T * x, axis=1))
     size = len(t) if rule.sharpness == "batch" else int(rule.sharpness)
     if len(t) % size:
         raise InputError(f"sharpness must divide the number of examples, got {size} with n={len(t)}")
-    shifts = [shared_margin_shift(w, x[i : i + size], t[i : i + size], rule.rho) for i in range(0, len(t), size)]
-    return expit(-z + np.concatenate(shifts))
+    # w / T leaves the margins as they are, since <w / T, T x_i> = <w, x_i>.
+    parts = [slice(i, i + size) for i in range(0, len(t), size)]
+    return expit(-z + np.concatenate([shared_margin_shift(w / T, T * x[i], t[i], rule.rho) for i in parts]))
 
 
 def shared_margin_shift(w: FloatArray, x: FloatArray, t: FloatArray, rho: float) -> FloatArray:

@@ -16,7 +16,7 @@ from paper_repro.baek2024.laws import (
     classifiers,
 )
 from paper_repro.baek2024.simulated import LINEAR, draws, margin_falls
-from sims import observables, rules
+from sims import observables, per_example, rules
 from sims.data import sample as draw
 from spec.claims import Asymptotic, Claim, MonteCarlo, Mutant, Ordering, Sample
 from spec.problems import SignalNoiseMixture
@@ -50,7 +50,7 @@ def _sampled_group_norms(c: Classifiers, rho: float = _RHO) -> np.ndarray:
 @jax.jit
 def _group_norms(split: Any, w: Any, rho: Any) -> Any:
     def one(split: Any) -> Any:
-        norms, _ = rules.contributions(Sam(rho), LINEAR, {"w": w}, rules.Batch(split.x, split.t))
+        norms, _ = per_example.contributions(Sam(rho), LINEAR, {"w": w}, rules.Batch(split.x, split.t))
         return observables.by_group(norms, split)
 
     return jax.vmap(one)(split)
@@ -83,7 +83,7 @@ def _ratio_gains(c: Classifiers) -> np.ndarray:
     @jax.jit
     def log_ratio(w: Any, rho: Any) -> Any:
         def one(split: Any) -> Any:
-            _, weight = rules.contributions(Sam(rho), LINEAR, {"w": w}, rules.Batch(split.x, split.t))
+            _, weight = per_example.contributions(Sam(rho), LINEAR, {"w": w}, rules.Batch(split.x, split.t))
             clean, noisy = observables.by_group(weight, split)
             return jnp.log(clean / noisy)
 

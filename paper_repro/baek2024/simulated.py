@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from sims import data, models, rules
+from sims import data, models, per_example, rules
 from spec.claims import Sample
 from spec.problems import NoisyLinearTeacher, SignalNoiseMixture
 from spec.rules import Rule
 
 FloatArray = NDArray[np.float64]
-LINEAR = rules.Objective(models.linear(1).apply, rules.logistic)  # apply does not depend on d
+LINEAR = rules.Objective(models.linear(1), rules.logistic)  # apply does not depend on d
 
 
 class Case(NamedTuple):
@@ -65,7 +65,7 @@ def gradient_norms(rule: Rule, case: Case, rho_factor: float = 1.0) -> FloatArra
 @jax.jit
 def _contributions(rule: Any, case: Case, rho: Any) -> Any:
     def one(w: Any, x: Any, t: Any, rho: Any) -> Any:
-        return rules.contributions(_with(rule, rho), LINEAR, {"w": w}, rules.Batch(x, t))
+        return per_example.contributions(_with(rule, rho), LINEAR, {"w": w}, rules.Batch(x, t))
 
     return jax.vmap(one)(case.w, case.x, case.t, rho)
 
@@ -77,8 +77,8 @@ def _with(rule: Any, rho: Any) -> Any:
 
 def margin_falls(rule: Rule, w: Any, batch: rules.Batch) -> jax.Array:
     """t f(w) - t f(w + eps) for every example of a batch that is one shard."""
-    perturbed, _ = rules.points(rule, LINEAR, {"w": w}, batch)
-    return batch.t * (batch.x @ w) - batch.t * (batch.x @ perturbed["w"])
+    moved, _ = rules.networks(rule, LINEAR, {"w": w}, batch)
+    return batch.t * (batch.x @ w) - batch.t * moved({"w": w})
 
 
 def draws(problem: SignalNoiseMixture | NoisyLinearTeacher, sample: Sample, *, n_test: int = 1) -> data.Data:

@@ -43,7 +43,7 @@ def test_rule_equals_torch(rule: Rule, key: jax.Array, rng: np.random.Generator)
     model = models.mlp((5, 8, 7, 4))
     params = model.init(key, jnp.float64)
     x, t = rng.normal(size=(6, 5)), rng.integers(0, 4, 6)
-    objective = rules.Objective(model.apply, rules.cross_entropy)
+    objective = rules.Objective(model, rules.cross_entropy)
     ours, _ = rules.gradient(rule, (), objective, params, rules.Batch(jnp.asarray(x), jnp.asarray(t)))
     flat = [torch.tensor(np.asarray(p[name])) for p in params for name in ("w", "b")]
     theirs = torch_gradient(rule, flat, torch.tensor(x), torch.tensor(t))

@@ -6,11 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import CASES, MODELS, RULES, D, N, flat, quick_jit
+from cases import CASES, MODELS, RULES, D, N, ascent, quick_jit
 
 from sims.data import Split
 from sims.observables import accuracies, by_group, gradient_norms, layer_norms, losses, overlaps, predictions, together
-from sims.rules import Batch, contributions
+from sims.per_example import contributions
+from sims.rules import Batch
 from spec.rules import JacobianSam, LogitSam, Sam, Sgd
 
 every_model = pytest.mark.parametrize("case", MODELS, ids=lambda c: c.name)
@@ -105,9 +106,8 @@ def slow_contributions(case, rule, params, batch):
     jacobian = jacobian_of(case)
     for i in range(N):
         shard = slice(i // m * m, i // m * m + m)
-        g = jax.grad(case.objective.mean)(params, Batch(batch.x[shard], batch.t[shard]))
-        factor = getattr(rule, "rho", 0.0) / np.linalg.norm(flat(g))
-        up = jax.tree.map(lambda p, q, f=factor: p + f * q, params, g)
+        eps = ascent(case, params, Batch(batch.x[shard], batch.t[shard]), rule)
+        up = jax.tree.map(jnp.add, params, eps)
         at_logits = up if isinstance(rule, Sam | LogitSam) else params
         at_jacobian = up if isinstance(rule, Sam | JacobianSam) else params
         r = residual_of(np.asarray(case.model.apply(at_logits, batch.x[i : i + 1]))[0], batch.t[i])

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import CASES, MODELS, PERTURBED, RHO, RULES, N, compiled, distance, fast, flat, plain, quick_jit
+from cases import CASES, MODELS, PERTURBED, RHO, RULES, N, ascent, compiled, distance, fast, flat, plain, quick_jit
 
-from sims.rules import Batch, ascend
+from sims.rules import Batch, ascent_step
 from spec.rules import JacobianSam, LogitSam, Sam, Sgd
 from spec.validation import InputError
 
@@ -94,7 +94,7 @@ def test_length_of_the_ascent_does_not_depend_on_that_of_the_gradient(dtype, mar
     for margin in margins:
         params = {"w": jnp.asarray(margin * direction / np.sum(direction**2), dtype)}
         shard = Batch(jnp.asarray(direction[None], dtype), jnp.ones(1, dtype))
-        step = flat(ascend(case.objective, {"w": params["w"]}, shard, 100.0)) - flat(params)
+        step = flat(ascent_step(Sam(100.0), case.objective, params, shard))
         expected = -100 * direction / np.linalg.norm(direction)
         np.testing.assert_allclose(step, expected, rtol=1e-3 if dtype == jnp.float32 else 1e-11)
 
@@ -165,19 +165,12 @@ def test_sharpness_must_divide_the_batch(family, n, m, rng):
         plain(case, family(RHO, m), case.params(rng), case.batch(rng, n))
 
 
-def ascent(case, params, shard, rho):
-    """rho g/||g||, written out again rather than taken from the code under test."""
-    g = jax.grad(lambda p: jnp.mean(jax.vmap(case.loss)(case.model.apply(p, shard.x), shard.t)))(params)
-    length = np.linalg.norm(flat(g))
-    return jax.tree.map(lambda leaf: rho * leaf / length, g)
-
-
 def frozen_objective(case, rule, params, batch):
     """The function of w' whose gradient at w' = w the rule claims to be, with every perturbation held fixed."""
     m = {"example": 1, "batch": N}.get(rule.sharpness, rule.sharpness)
 
     def of_shard(shard):
-        eps = ascent(case, params, shard, getattr(rule, "rho", 0.0))
+        eps = ascent(case, params, shard, rule)
         if isinstance(rule, LogitSam | JacobianSam):
             point = jax.tree.map(jnp.add, params, eps) if isinstance(rule, LogitSam) else params
             fixed = jax.vmap(jax.grad(case.loss))(case.model.apply(point, shard.x), shard.t)

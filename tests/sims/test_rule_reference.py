@@ -88,7 +88,17 @@ class LinearNet:
         return [r * np.outer(w[1], x), r * (w[0] @ x)]
 
 
-def slow_gradient(net, kind, rho, m, w, x, t):
+def slow_ascent(net, w, g, ascent):
+    """The direction in which the weights move for a gradient g; its length is rho, or rho relative to the weights."""
+    if ascent == "last":
+        first_of_last = 2 if net is ReluNet else 1
+        g = [a if i >= first_of_last else 0 * a for i, a in enumerate(g)]
+    scales = [np.abs(a) + 0.01 if ascent == "adaptive" else np.ones_like(a) for a in w]
+    length = np.sqrt(sum(np.sum((s * a) ** 2) for s, a in zip(scales, g, strict=True)))
+    return [s**2 * a / length for s, a in zip(scales, g, strict=True)]
+
+
+def slow_gradient(net, kind, rho, m, w, x, t, ascent="all"):
     """The gradient of the rule with shards of m examples, as a list of arrays."""
     total = [np.zeros_like(a) for a in w]
     for start in range(0, N, m):
@@ -96,8 +106,7 @@ def slow_gradient(net, kind, rho, m, w, x, t):
         g = [np.zeros_like(a) for a in w]
         for i in shard:
             g = add(g, net.pull_back(w, x[i], net.residual(w, x[i], t[i])), 1 / m)
-        length = np.sqrt(sum(np.sum(a**2) for a in g))
-        up = add(w, g, rho / length)
+        up = add(w, slow_ascent(net, w, g, ascent), rho)
         at_logits = up if kind in (Sam, LogitSam) else w
         at_jacobian = up if kind in (Sam, JacobianSam) else w
         for i in shard:
@@ -116,7 +125,7 @@ def relative_difference(a, b):
 
 @cache
 def compiled(net):
-    objective = Objective(net.model.apply, net.loss)
+    objective = Objective(net.model, net.loss)
     return quick_jit(lambda rule, params, batch: gradient(rule, (), objective, params, batch)[0])
 
 
@@ -137,11 +146,12 @@ every_sharpness = pytest.mark.parametrize(("sharpness", "m"), [("example", 1), (
 
 @every_kind
 @every_sharpness
-def test_rules_equal_their_transcription(problem, kind, sharpness, m):
+@pytest.mark.parametrize("ascent", ["all", "last", "adaptive"])
+def test_rules_equal_their_transcription(problem, kind, sharpness, m, ascent):
     net, draws = problem
     for w, x, t in draws:
-        expected = slow_gradient(net, kind, RHO, m, w, x, t)
-        assert relative_difference(under_test(net, kind(RHO, sharpness), w, x, t), expected) < 1e-12
+        expected = slow_gradient(net, kind, RHO, m, w, x, t, ascent)
+        assert relative_difference(under_test(net, kind(RHO, sharpness, ascent), w, x, t), expected) < 1e-12
 
 
 def test_sgd_equals_its_transcription(problem):
@@ -158,6 +168,16 @@ def mutants(kind, m):
     yield "twice the length", kind, 2 * RHO, m
     yield "another rule", swap, RHO, m
     yield "other shards", kind, RHO, 2 if m != 2 else N
+
+
+@every_kind
+@every_sharpness
+@pytest.mark.parametrize("ascent", ["last", "adaptive"])
+def test_kinds_of_ascent_differ(problem, kind, sharpness, m, ascent):
+    net, draws = problem
+    for w, x, t in draws:
+        plain = slow_gradient(net, kind, RHO, m, w, x, t)
+        assert relative_difference(slow_gradient(net, kind, RHO, m, w, x, t, ascent), plain) > 1e-4
 
 
 @every_kind

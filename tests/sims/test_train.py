@@ -10,7 +10,7 @@ import pytest
 from cases import CASES, D, N, distance, flat, plain, quick_jit
 
 from sims.data import Data, Split
-from sims.models import Model, linear
+from sims.models import linear
 from sims.observables import accuracies, losses, overlaps, together
 from sims.rules import Batch
 from sims.train import train
@@ -175,7 +175,7 @@ def test_observables_see_the_run(key, rng):
 @cache
 def parabola(batch):
     """f = w with loss factor/2 f^2: with eta = 1, every step multiplies w by 1 - factor."""
-    model = Model(init=None, apply=lambda p, x: x @ p["w"], hidden=None, head=None)
+    model = linear(1)
     split = Split(jnp.ones((2, 1)), jnp.ones(2), jnp.ones(2))
 
     def steps(factor, key):

@@ -1,0 +1,102 @@
+"""Gradients example by example: norms, inner products and weighted sums, without writing the gradients out.
+
+Factored where the model allows it (sims.factors); otherwise by plain differentiation, PLAIN_BLOCK examples at a time.
+"""
+
+import operator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from sims import factors
+from sims.factors import Factors
+from sims.rules import Batch, Objective, ascent_step, is_factored, networks, shard_size, shards
+
+Params = Any
+PLAIN_BLOCK = 50  # examples whose gradients the plain path writes out at once
+
+
+def gradient_factors(objective: Objective, params: Params, batch: Batch) -> list[Factors]:
+    """The factors of every example's loss gradient, for a factored model."""
+    logits, pull_back = factors.tap(objective.network(batch.x), params)
+    return pull_back(objective.residuals(logits, batch.t))
+
+
+def inner_products(objective: Objective, params: Params, first: Batch, second: Batch) -> jax.Array:
+    """<g_i, g_j> between the loss gradients of two batches, (n, n')."""
+    if objective.model.factored:
+        return factors.inner_products(*(gradient_factors(objective, params, b) for b in (first, second)))
+
+    def rows(example: Batch) -> Params:
+        return jax.grad(objective.mean)(params, Batch(example.x[None], example.t[None]))
+
+    def row(example: Batch) -> jax.Array:
+        g = rows(example)
+        return jax.lax.map(lambda other: _inner(g, rows(other)), second, batch_size=_block(second))
+
+    return jax.lax.map(row, first)
+
+
+def weighted_gradient(objective: Objective, params: Params, batch: Batch, weights: jax.Array) -> Params:
+    """sum_i weights_i g_i, a tree like params; weights (k, n) give k sums from one pass, with a leading axis k."""
+    logits, pull_back = jax.vjp(objective.network(batch.x), params)
+    residuals = objective.residuals(logits, batch.t)
+
+    def of(w: jax.Array) -> Params:
+        return pull_back(w.reshape(-1, *[1] * (residuals.ndim - 1)) * residuals)[0]
+
+    return of(weights) if weights.ndim == 1 else jax.vmap(of)(weights)
+
+
+def contributions(rule: Any, objective: Objective, params: Params, batch: Batch) -> tuple[jax.Array, jax.Array]:
+    """For every example: (norm of its gradient under the rule, norm of its residual), both (n,).
+
+    Their means over groups are what a rule gives to clean and to mislabelled examples; the residual norm is the example
+    weight: sigma(-t f) where the rule takes the residual, for the logistic loss.
+    """
+    if not objective.model.factored:
+        return _plain_contributions(rule, objective, params, batch)
+
+    def of(part: Batch) -> tuple[jax.Array, jax.Array]:
+        logit_network, jacobian_network = networks(rule, objective, params, part)
+        logits, pull_back = factors.tap(jacobian_network, params)
+        if logit_network is not jacobian_network:
+            logits = logit_network(params)
+        residuals = objective.residuals(logits, part.t)
+        return jnp.sqrt(factors.squared_norms(pull_back(residuals))), _lengths(residuals)
+
+    if shard_size(rule, batch) == len(batch.t) or is_factored(rule, objective.model):
+        return of(batch)
+    return jax.tree.map(lambda a: a.reshape(-1), jax.lax.map(of, shards(rule, batch)))
+
+
+def _plain_contributions(rule: Any, objective: Objective, params: Params, batch: Batch) -> tuple[jax.Array, jax.Array]:
+    def of_shard(shard: Batch) -> tuple[jax.Array, jax.Array]:
+        moved = params
+        if rule.perturbs_residual or rule.perturbs_jacobian:
+            moved = jax.tree.map(jnp.add, params, ascent_step(rule, objective, params, shard))
+        logit_point = moved if rule.perturbs_residual else params
+        jacobian_point = moved if rule.perturbs_jacobian else params
+
+        def of_example(one: Batch) -> tuple[jax.Array, jax.Array]:
+            network = objective.network(one.x[None])
+            residual = objective.residuals(network(logit_point), one.t[None])
+            (g,) = jax.vjp(network, jacobian_point)[1](residual)
+            return jnp.sqrt(_inner(g, g)), _lengths(residual)[0]
+
+        return jax.lax.map(of_example, shard, batch_size=_block(shard))
+
+    return jax.tree.map(lambda a: a.reshape(-1), jax.lax.map(of_shard, shards(rule, batch)))
+
+
+def _inner(a: Params, b: Params) -> jax.Array:
+    return jax.tree.reduce(operator.add, jax.tree.map(lambda p, q: jnp.sum(p * q), a, b))
+
+
+def _lengths(residuals: jax.Array) -> jax.Array:
+    return jnp.sqrt(jnp.sum(residuals.reshape(len(residuals), -1) ** 2, axis=1))
+
+
+def _block(batch: Batch) -> int:
+    return min(PLAIN_BLOCK, len(batch.t))
