@@ -121,7 +121,7 @@ def ascended(network: Network, factors: Sequence[Factors], rho: Any, m: int, asc
     'adaptive' needs m = 1.
     """
     moving = factors[-1:] if ascent == "last" else factors
-    squares = _adaptive_squares(factors) if ascent == "adaptive" else _shard_squares(moving, m)
+    squares = _adaptive_squares(factors) if ascent == "adaptive" else shard_squares(moving, m)
     # Guarded before the square root: otherwise the value at g = 0 is finite but its derivative is NaN.
     positive = squares > 0
     scale = jnp.where(positive, rho / jnp.sqrt(jnp.where(positive, squares, 1)), 0)
@@ -151,7 +151,7 @@ def _product(f: Factors, a: jax.Array, b: jax.Array) -> jax.Array:
     return inner if f.b is None else inner + 1
 
 
-def _shard_squares(factors: Sequence[Factors], m: int) -> jax.Array:
+def shard_squares(factors: Sequence[Factors], m: int) -> jax.Array:
     """Squared norm of the summed gradient of every shard, (n / m,).
 
     For m > 1 the sums are written out, a few shards at a time: the Gram matrix of the shard would give the square of a

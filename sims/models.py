@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from sims.data import require_precision
 from sims.factors import Dense, affine
-from spec.networks import Linear, Mlp, TwoLayerLinear
+from spec.networks import LeNet, Linear, Mlp, TwoLayerLinear
 from spec.validation import InputError, require, require_choice, require_integer, require_real
 
 Params = Any
@@ -122,6 +122,50 @@ def mlp(
     return Model(init, body, readout, lambda p: p[-1]["w"])
 
 
+def lenet(network: LeNet, outputs: int) -> Model:
+    """The convolutional network of a LeNet record; one output gives scalar logits (n,).
+
+    He initialisation, biases zero. Convolutions use zero padding that keeps the size. Not factored: the gradient of a
+    convolution is no outer product but a sum of one for every position.
+    """
+    height, width, colours = network.image
+    halvings = 2 ** len(network.channels)
+    flat = network.channels[-1] * (height // halvings) * (width // halvings)
+    dense_part = mlp((flat, *network.hidden, outputs))
+    kernels = list(zip((colours, *network.channels[:-1]), network.channels, strict=True))
+
+    def init(key: jax.Array, dtype: Any) -> Params:
+        require_precision(dtype)
+        last, *keys = jax.random.split(key, 1 + len(kernels))
+        k = network.kernel
+        convolutions = [
+            {
+                "w": (2.0 / (k * k * c_in)) ** 0.5 * jax.random.normal(key, (k, k, c_in, c_out), dtype),
+                "b": jnp.zeros(c_out, dtype),
+            }
+            for key, (c_in, c_out) in zip(keys, kernels, strict=True)
+        ]
+        return {"convolutions": convolutions, "dense": dense_part.init(last, dtype)}
+
+    def body(p: Params, x: jax.Array, dense: Dense) -> jax.Array:
+        x = x.reshape(-1, height, width, colours)
+        for layer in p["convolutions"]:
+            z = jax.lax.conv_general_dilated(x, layer["w"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+            x = _halved(jax.nn.relu(z + layer["b"][None, None, None, :]))
+        return dense_part.body(p["dense"], x.reshape(len(x), flat), dense)
+
+    def readout(p: Params, hidden: jax.Array, dense: Dense) -> jax.Array:
+        return dense_part.readout(p["dense"], hidden, dense)
+
+    return Model(init, body, readout, lambda p: dense_part.head(p["dense"]), factored=False)
+
+
+def _halved(x: jax.Array) -> jax.Array:
+    """Means over 2 x 2 squares of (n, height, width, channels)."""
+    n, height, width, channels = x.shape
+    return jnp.mean(x.reshape(n, height // 2, 2, width // 2, 2, channels), axis=(2, 4))
+
+
 @singledispatch
 def build(network: Any, d: int, classes: int | None) -> Model:
     """The functions of a network record for inputs of size d and `classes` outputs (None: one scalar output)."""
@@ -143,3 +187,11 @@ def _(network: TwoLayerLinear, d: int, classes: int | None) -> Model:
 @build.register
 def _(network: Mlp, d: int, classes: int | None) -> Model:
     return mlp((d, *network.hidden, classes or 1), scaling=network.scaling)
+
+
+@build.register
+def _(network: LeNet, d: int, classes: int | None) -> Model:
+    height, width, colours = network.image
+    if height * width * colours != d:
+        raise InputError(f"image must hold {d} numbers, as the inputs of the problem do, got {network.image}")
+    return lenet(network, classes or 1)

@@ -184,11 +184,12 @@ def _refuse_pickles(folder: Path, layout: _Cifar) -> None:
 
 
 def _cifar_file(path: Path, layout: _Cifar) -> Examples:
-    """Pixels (n, 3072) and labels (n,); the number of records follows from the length of the file."""
+    """Pixels (n, 3072) in the order height, width, colour, and labels (n,). The length gives the number of records."""
     content, size = np.frombuffer(path.read_bytes(), np.uint8), layout.label_bytes + 3072
     sound = len(content) > 0 and len(content) % size == 0
     require(sound, f"the length of {path}", len(content), f"a positive multiple of {size} bytes")
     records = content.reshape(-1, size)
     labels = records[:, layout.label_bytes - 1]
     _require_labels(path, labels, layout.classes)
-    return records[:, layout.label_bytes :], labels
+    colours_last = records[:, layout.label_bytes :].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    return colours_last.reshape(-1, 3072), labels

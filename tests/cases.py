@@ -12,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from sims.data import Data, Split
-from sims.models import Model, linear, mlp, two_layer_linear
+from sims.models import Model, lenet, linear, mlp, two_layer_linear
 from sims.rules import Batch, Objective, cross_entropy, gradient, init, logistic
+from spec.networks import LeNet
 from spec.rules import JacobianSam, LogitSam, Sam, Sgd
 
 N, D = 6, 3  # the batch holds every class equally often, and shards of two
@@ -46,6 +47,7 @@ class Case(NamedTuple):
     model: Model
     loss: Callable[[jax.Array, jax.Array], jax.Array]
     classes: int | None = None
+    d: int = D
     hidden: int = 0
     permute: Permute | None = None
 
@@ -65,7 +67,7 @@ class Case(NamedTuple):
         return jnp.asarray(classes % self.classes, jnp.int32)
 
     def batch(self, rng: np.random.Generator, n: int = N, dtype: Any = jnp.float64) -> Batch:
-        return Batch(jnp.asarray(rng.normal(size=(n, D)), dtype), self.labels(rng.permutation(n), dtype))
+        return Batch(jnp.asarray(rng.normal(size=(n, self.d)), dtype), self.labels(rng.permutation(n), dtype))
 
     def data(self, rng: np.random.Generator, n: int = N, dtype: Any = jnp.float64) -> Data:
         """A training split of n examples whose first third is mislabelled, and clean splits for validation and test."""
@@ -86,12 +88,14 @@ def _permute_mlp(params: Any, order: np.ndarray) -> Any:
     return [first, {"w": second["w"][order], "b": second["b"]}, *rest]
 
 
+LENET = LeNet((4, 4, 1), channels=(2,), kernel=3, hidden=(4,))
 MODELS = [
     Case("linear", linear(D), logistic),
-    Case("two layers", two_layer_linear(D, 4), logistic, None, 4, _permute_linear),
-    Case("two layers, 3 classes", two_layer_linear(D, 4, classes=3), cross_entropy, 3, 4, _permute_linear),
-    Case("deep relu, 3 classes", mlp((D, 4, 4, 3)), cross_entropy, 3, 4, _permute_mlp),
-    Case("ntk tanh", mlp((D, 4, 1), scaling="ntk", activation=jnp.tanh), logistic, None, 4, _permute_mlp),
+    Case("two layers", two_layer_linear(D, 4), logistic, None, D, 4, _permute_linear),
+    Case("two layers, 3 classes", two_layer_linear(D, 4, classes=3), cross_entropy, 3, D, 4, _permute_linear),
+    Case("deep relu, 3 classes", mlp((D, 4, 4, 3)), cross_entropy, 3, D, 4, _permute_mlp),
+    Case("convolutions, 3 classes", lenet(LENET, 3), cross_entropy, 3, 16),
+    Case("ntk tanh", mlp((D, 4, 1), scaling="ntk", activation=jnp.tanh), logistic, None, D, 4, _permute_mlp),
 ]
 CASES = {case.name: case for case in MODELS}
 
@@ -151,12 +155,18 @@ def distance(a: Any, b: Any) -> float:
     return float(np.max(np.abs(a - b)) / max(float(np.max(np.abs(b))), np.finfo(float).tiny))
 
 
+def last_layer(case: Case, params: Any) -> dict[str, Any]:
+    """The parameters of the last layer; biases are called b."""
+    if "convolutions" in params:
+        return params["dense"][-1]
+    return params[-1] if isinstance(params, list) else {"w": case.model.head(params)}
+
+
 def ascent(case, params, shard, rule):
     """rho T^2 g/||T g||, written out again rather than taken from the code under test."""
     g = jax.grad(lambda p: jnp.mean(jax.vmap(case.loss)(case.model.apply(p, shard.x), shard.t)))(params)
-    kind, head = getattr(rule, "ascent", "all"), case.model.head(params)
-    last = params[-1] if isinstance(params, list) else {"head": head}
-    keep = [kind != "last" or any(p is q for q in last.values()) for p in jax.tree.leaves(params)]
+    kind, last = getattr(rule, "ascent", "all"), jax.tree.leaves(last_layer(case, params))
+    keep = [kind != "last" or any(p is q for q in last) for p in jax.tree.leaves(params)]
     scales = [np.abs(p) + 0.01 if kind == "adaptive" else k * np.ones(p.shape) for p, k in
               zip(jax.tree.leaves(params), keep, strict=True)]  # fmt: skip
     T = jax.tree.unflatten(jax.tree.structure(params), scales)

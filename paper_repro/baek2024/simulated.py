@@ -1,5 +1,6 @@
 """The measured side of the claims: the linear model in sims, called on numpy arrays, always through the rules."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -72,7 +73,7 @@ def _contributions(rule: Any, case: Case, rho: Any) -> Any:
 
 def _with(rule: Any, rho: Any) -> Any:
     """The rule with a traced rho (which may be negative: a descent step, for mutants)."""
-    return type(rule)(rho=rho, sharpness=rule.sharpness) if hasattr(rule, "rho") else rule
+    return replace(rule, rho=rho) if hasattr(rule, "rho") else rule
 
 
 def margin_falls(rule: Rule, w: Any, batch: rules.Batch) -> jax.Array:

@@ -4,11 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import MODELS, D
+from cases import LENET, MODELS, D, last_layer
 from scipy import stats
 
-from sims.models import build, linear, mlp, two_layer_linear
-from spec.networks import Linear, Mlp, TwoLayerLinear
+from sims.models import build, lenet, linear, mlp, two_layer_linear
+from spec.networks import LeNet, Linear, Mlp, TwoLayerLinear
 from spec.validation import InputError
 
 every_model = pytest.mark.parametrize("case", MODELS, ids=lambda c: c.name)
@@ -40,8 +40,8 @@ def test_head_and_hidden_give_the_logits(case, rng):
     """With the bias of the last layer, and its scale 1/sqrt(fan_in) in the NTK scaling."""
     params, x = case.params(rng), case.batch(rng, 4).x
     hidden, head = np.asarray(case.model.hidden(params, x)), np.asarray(case.model.head(params))
-    bias = np.asarray(params[-1]["b"]) if isinstance(params, list) else 0.0
-    logits = hidden @ (head if isinstance(params, list) else head.T)
+    bias = np.asarray(last_layer(case, params).get("b", 0.0))
+    logits = hidden @ (head if len(head) == hidden.shape[1] else head.T)
     if case.name.startswith("ntk"):
         logits = logits / np.sqrt(hidden.shape[1])
     expected = (logits + bias).reshape(np.shape(case.model.apply(params, x)))
@@ -76,6 +76,7 @@ LAWS = {
     "two layers, 4 classes": (two_layer_linear(60, 500, classes=4), [1 / 60, 1 / 500]),
     "standard": (mlp((60, 500, 60, 500)), [2 / 60, 2 / 500, 1 / 60]),
     "ntk": (mlp((60, 500, 60, 500), scaling="ntk"), [1.0, 1.0, 1.0]),
+    "convolutions": (lenet(LeNet((4, 4, 5), (20, 500), 3, (60,)), 7), [2 / 45, 2 / 180, 2 / 500, 1 / 60]),
 }
 
 
@@ -157,7 +158,37 @@ def test_records_are_built_into_their_models(network, classes, model, key, rng):
     assert np.array_equal(built.apply(params, x), model.apply(params, x))
 
 
+def test_convolutions_are_sums_over_patches(key, rng):
+    """The first layer of the network, written as loops over pixels, patches and pooled squares."""
+    model, image = build(LENET, 16, 3), rng.normal(size=(4, 4))
+    params = model.init(key, jnp.float64)
+    w, b = (np.asarray(params["convolutions"][0][name]) for name in ("w", "b"))
+    assert not b.any()
+    padded, pooled = np.pad(image, 1), np.zeros((2, 2, 2))
+    for i, j, channel in np.ndindex(4, 4, 2):
+        z = np.sum(padded[i : i + 3, j : j + 3] * w[:, :, 0, channel])
+        pooled[i // 2, j // 2, channel] += max(z, 0.0) / 4
+    hidden = np.maximum(pooled.ravel() @ np.asarray(params["dense"][0]["w"]), 0)
+    expected = hidden @ np.asarray(params["dense"][1]["w"])
+    np.testing.assert_allclose(model.apply(params, jnp.asarray(image.reshape(1, 16)))[0], expected, rtol=1e-12)
+
+
+def test_an_image_keeps_its_colours_together(key):
+    """Inputs come in the order height, width, colour."""
+    model = build(LeNet((2, 2, 3), channels=(4,), kernel=1, hidden=(5,)), 12, None)
+    params = model.init(key, jnp.float64)
+    x = jnp.arange(12.0)[None]
+    swapped = x.reshape(1, 2, 2, 3)[:, ::-1].reshape(1, 12)  # rows of pixels swapped: the pooled mean must not change
+    np.testing.assert_allclose(model.apply(params, swapped), model.apply(params, x), rtol=1e-12)
+
+
 def test_what_cannot_be_built_is_named():
+    with pytest.raises(InputError, match=r"image must hold 64 numbers.*got \(4, 4, 1\)"):
+        build(LENET, 64, 3)
+    with pytest.raises(InputError, match="image must be of a height and width that 4 divides"):
+        LeNet((6, 8, 1))
+    with pytest.raises(InputError, match="kernel must be an integer >= 1"):
+        LeNet((8, 8, 1), kernel=0)
     with pytest.raises(InputError, match="classes must be None for the linear model, which has one output, got 3"):
         build(Linear(), D, 3)
     with pytest.raises(TypeError, match="no model is defined for 'mlp'"):

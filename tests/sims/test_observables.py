@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import CASES, MODELS, RULES, D, N, ascent, quick_jit
+from cases import CASES, MODELS, RULES, D, N, ascent, last_layer, quick_jit
 
 from sims.data import Split
 from sims.observables import accuracies, by_group, gradient_norms, layer_norms, losses, overlaps, predictions, together
@@ -82,7 +82,7 @@ def test_layer_norms(case, rng):
     params, data = case.params(rng), case.data(rng)
     record = layer_norms(Sgd(), case.model, case.objective, params, data)
     hidden = [np.asarray(case.model.hidden(params, data.train.x[i : i + 1]))[0] for i in range(N)]
-    head = params[-1]["w"] if isinstance(params, list) else params.get("v", params.get("w"))
+    head = last_layer(case, params)["w"]
     assert record["activation_norm"] == pytest.approx(slow_mean([np.sqrt(np.sum(h**2)) for h in hidden]), rel=1e-12)
     assert record["last_layer_norm"] == pytest.approx(np.sqrt(np.sum(np.asarray(head) ** 2)), rel=1e-12)
 

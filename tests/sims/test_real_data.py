@@ -50,7 +50,14 @@ def make_cifar(folder: Path, rng: Generator, classes: int) -> tuple[RealData, np
     for name, pixels, fine in zip(files, x, y[..., None], strict=True):
         columns = [fine, pixels] if classes == 10 else [fine // 5, fine, pixels]
         write(folder / name, np.hstack(columns).tobytes())
-    return RealData(f"cifar{classes}", n_train=10, n_validation=5, path=str(folder)), x.reshape(-1, 3072), y.ravel()
+    return RealData(f"cifar{classes}", n_train=10, n_validation=5, path=str(folder)), colours_last(x), y.ravel()
+
+
+def colours_last(x: np.ndarray) -> np.ndarray:
+    """From one plane for each colour, as in the files, to the three colours of one pixel side by side."""
+    return np.stack([plane.reshape(-1, 1024) for plane in np.split(x.reshape(-1, 3072), 3, axis=1)], 2).reshape(
+        -1, 3072
+    )
 
 
 @pytest.mark.parametrize("end", ["", ".gz"])

@@ -12,6 +12,7 @@ from theory import logistic
 
 N, D = 12, 5
 SHARDED = [Sam(0.7), Sam(0.7, 1), Sam(0.7, 3), Sam(0.7, 4), Sam(0.7, "batch")]
+ADAPTIVE = [Sam(0.7, "example", "adaptive"), LogitSam(0.7, 3, "adaptive"), Sam(0.7, "batch", "adaptive")]
 RULES = [
     Sgd(),
     *SHARDED,
@@ -20,6 +21,8 @@ RULES = [
     LogitSam(0.7, "batch"),
     JacobianSam(0.7),
     JacobianSam(0.7, 4),
+    *ADAPTIVE,
+    Sam(0.7, "example", "last"),
 ]
 
 
@@ -59,8 +62,9 @@ def slow_example_gradients(rule, w, x, t):
     rows = []
     for start in range(0, len(t), shard):
         g = slow_gradient_of_mean_loss(w, x[start : start + shard], t[start : start + shard])
-        length = math.sqrt(dot(g, g))
-        moved = [wk + radius * gk / length for wk, gk in zip(w, g, strict=True)]
+        T = [abs(wk) + 0.01 if getattr(rule, "ascent", "all") == "adaptive" else 1.0 for wk in w]
+        length = math.sqrt(sum((Tk * gk) ** 2 for Tk, gk in zip(T, g, strict=True)))
+        moved = [wk + radius * Tk**2 * gk / length for wk, Tk, gk in zip(w, T, g, strict=True)]
         at = moved if isinstance(rule, Sam | LogitSam) else w
         for i in range(start, start + shard):
             residual = -t[i] * sigmoid(-t[i] * dot(at, x[i]))
@@ -113,8 +117,9 @@ def test_example_weights_multiply_minus_t_x(rule, data):
 
 def test_the_rules_differ(data):
     """The comparisons above have power: no two distinct sharpness levels share their weights."""
-    weights = [logistic.example_weights(rule, *data) for rule in (Sgd(), Sam(0.7), Sam(0.7, 3), Sam(0.7, "batch"))]
-    for i in range(4):
+    rules = (Sgd(), Sam(0.7), Sam(0.7, 3), Sam(0.7, "batch"), *ADAPTIVE)
+    weights = [logistic.example_weights(rule, *data) for rule in rules]
+    for i in range(len(rules)):
         for j in range(i):
             assert np.max(np.abs(weights[i] - weights[j])) > 1e-3
 
