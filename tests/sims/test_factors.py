@@ -126,7 +126,6 @@ def test_cancelling_gradients_keep_their_digits():
 
 def per_example_gradients(case, params, batch):
     """Each example's loss gradient, written out: (n, parameters)."""
-    singles = [Batch(x[None], t[None]) for x, t in zip(*batch, strict=True)]
     return np.stack(
         [flat(jax.grad(case.objective.mean)(params, Batch(x[None], t[None]))) for x, t in zip(*batch, strict=True)]
     )

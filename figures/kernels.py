@@ -1,0 +1,30 @@
+"""Figures on tangent kernels."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from figures import style
+
+
+def width(dataset: xr.Dataset) -> Figure:
+    """Distance from the limit kernel against width, and kernels against the angle between two inputs."""
+    figure, axes = style.panels(2, width=3.6)
+    widths, widest = dataset["width"].values, int(dataset["width"][-1])
+    for i, hidden in enumerate(dataset["hidden"].values):
+        tone, row = f"C{i}", dataset.sel(hidden=hidden)
+        mean, error = style.mean_and_error(row["error"])
+        axes[0, 0].errorbar(widths, mean, error, fmt="o", color=tone, label=f"{hidden}")
+        axes[0, 0].plot(widths, mean[0] * np.sqrt(widths[0] / widths), color=tone, linewidth=0.8)
+        axes[0, 1].plot(row["angle"], row["limit"], color=tone)
+        mean, error = style.mean_and_error(row["kernel"])
+        axes[0, 1].errorbar(row["angle"], mean, error, fmt="o", color=tone)
+    axes[0, 0].set(
+        xscale="log", yscale="log", xlabel="width", ylabel="‖K − Θ‖ / ‖Θ‖", title="Lines: width^(−1/2) from the first"
+    )
+    axes[0, 0].set_xticks(widths, [str(w) for w in widths])
+    axes[0, 0].xaxis.set_minor_formatter(NullFormatter())
+    axes[0, 0].legend(title="hidden layers")
+    axes[0, 1].set(xlabel="angle between inputs (degrees)", ylabel="kernel", title=f"Limit, and width {widest}")
+    return figure
