@@ -36,7 +36,9 @@ SHARD_MEMORY = 2**24  # bytes of written-out gradients of shards that may exist 
 
 def affine(a: jax.Array, w: Weights, b: jax.Array | None = None, s: float = 1.0) -> jax.Array:
     """s a W + b: the dense layer itself."""
-    z = a @ w if s == 1.0 else s * (a @ w)
+    # With one output, W first: configurations vectorised over W then lie on the rows of one matrix product.
+    z = jnp.tensordot(w[:, 0], a, (0, 1))[:, None] if w.shape[1] == 1 else a @ w
+    z = z if s == 1.0 else s * z
     return z if b is None else z + b[None, :]
 
 
@@ -125,8 +127,9 @@ def ascended(network: Network, factors: Sequence[Factors], rho: Any, m: int, asc
     # Guarded before the square root: otherwise the value at g = 0 is finite but its derivative is NaN.
     positive = squares > 0
     scale = jnp.where(positive, rho / jnp.sqrt(jnp.where(positive, squares, 1)), 0)
-    # The barrier keeps the compiler from working the scale out again for every unit of every layer.
-    scale = jax.lax.optimization_barrier(scale.astype(factors[0].a.dtype))
+    scale = scale.astype(factors[0].a.dtype)
+    if len(moving) > 1:  # else the compiler works the scale out again for every unit of every layer
+        scale = jax.lax.optimization_barrier(scale)
     still = len(factors) - len(moving)
 
     def moved(params: Params, dense: Dense = affine) -> jax.Array:

@@ -64,9 +64,17 @@ class Objective(NamedTuple):
         return plain
 
 
+@jax.custom_jvp
 def logistic(logit: jax.Array, t: jax.Array) -> jax.Array:
     """log(1 + exp(-t f)) for a label t in {-1, 1}."""
     return jax.nn.softplus(-t * logit)
+
+
+@logistic.defjvp
+def _logistic_jvp(primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array]) -> Any:
+    # The derivative without a logarithm: the one of softplus is several times as slow.
+    (logit, t), (d_logit, d_t) = primals, tangents
+    return logistic(logit, t), -jax.nn.sigmoid(-t * logit) * (t * d_logit + logit * d_t)
 
 
 def cross_entropy(logits: jax.Array, t: jax.Array) -> jax.Array:

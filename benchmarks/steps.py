@@ -1,0 +1,118 @@
+"""The price of one step: rules on the MLPs 64-256-10 and 64-256-256-10, float32, steps inside one scan."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from optax import contrib
+
+from benchmarks import torch_peers
+from benchmarks.timing import Program, Row, ratio
+from sims import models, rules
+from spec.networks import LeNet
+from spec.rules import JacobianSam, LogitSam, Rule, Sam, Sgd
+
+RHO, ETA, STEPS = 0.1, 0.1, 20
+Case = tuple[models.Model, Any, rules.Batch]
+Gradient = Callable[[Any, rules.Batch], Any]
+
+
+def case(model: models.Model, n: int, d: int = 64) -> Case:
+    """A model, its parameters and one random batch of n examples with ten classes."""
+    x = jax.random.normal(jax.random.key(0), (n, d), jnp.float32)
+    t = jax.random.randint(jax.random.key(1), (n,), 0, 10)
+    return model, model.init(jax.random.key(2), jnp.float32), rules.Batch(x, t)
+
+
+def scanned(gradient: Gradient, case: Case) -> Program:
+    """STEPS steps of gradient descent along `gradient` in one compiled scan, with the batch as an argument."""
+    _, params, batch = case
+
+    @jax.jit
+    def run(params: Any, batch: rules.Batch) -> Any:
+        def step(p: Any, _: None) -> tuple[Any, None]:
+            return jax.tree.map(lambda a, g: a - ETA * g, p, gradient(p, batch)), None
+
+        return jax.lax.scan(step, params, None, length=STEPS)[0]
+
+    return lambda: run(params, batch)
+
+
+def ours(rule: Rule, case: Case, *, plain: bool = False) -> Gradient:
+    """Our gradient of a rule; plain: by the path that copies the parameters."""
+    model = case[0]._replace(factored=False) if plain else case[0]
+    objective = rules.Objective(model, rules.cross_entropy)
+    return lambda p, batch: rules.gradient(rule, (), objective, p, batch)[0]
+
+
+def _loss(case: Case) -> Callable[[Any, jax.Array, jax.Array], jax.Array]:
+    return lambda p, x, t: rules.cross_entropy(case[0].apply(p, x[None])[0], t)
+
+
+def vmap_grad(case: Case) -> Gradient:
+    """1-SAM as one writes it with jax.vmap and jax.grad."""
+    loss = _loss(case)
+
+    def one(p: Any, x: jax.Array, t: jax.Array) -> Any:
+        g = jax.grad(loss)(p, x, t)
+        scale = RHO / optax.global_norm(g)
+        return jax.grad(loss)(jax.tree.map(lambda a, b: a + scale * b, p, g), x, t)
+
+    return lambda p, batch: jax.tree.map(lambda g: jnp.mean(g, 0), jax.vmap(one, (None, 0, 0))(p, *batch))
+
+
+def optax_per_example(case: Case) -> Gradient:
+    """optax.contrib.sam (opaque mode) with an outer step of length one, vectorised over examples."""
+    loss = _loss(case)
+    optimiser = contrib.sam(
+        optax.sgd(1.0), optax.chain(contrib.normalize(), optax.sgd(RHO)), sync_period=2, opaque_mode=True
+    )
+
+    def one(p: Any, x: jax.Array, t: jax.Array) -> Any:
+        def gradient(q: Any, _: Any = None) -> Any:
+            return jax.grad(loss)(q, x, t)
+
+        return optimiser.update(gradient(p), optimiser.init(p), p, grad_fn=gradient)[0]
+
+    return lambda p, batch: jax.tree.map(lambda g: -jnp.mean(g, 0), jax.vmap(one, (None, 0, 0))(p, *batch))
+
+
+def rows(repeats: int) -> list[Row]:
+    """Every row of this section."""
+    found = []
+    for sizes in ((64, 256, 10), (64, 256, 256, 10)):
+        for n in (128, 1024):
+            found += _mlp(case(models.mlp(sizes), n), f"MLP {'-'.join(map(str, sizes))}, batch {n}", repeats)
+    return found + _convolutions(repeats)
+
+
+def _mlp(case: Case, section: str, repeats: int) -> list[Row]:
+    def against(what: str, gradient: Gradient, peer: str, other: Gradient, count: int = repeats) -> Row:
+        return ratio(section, what, scanned(gradient, case), peer, scanned(other, case), repeats=count)
+
+    sam = ours(Sam(RHO), case)
+    few = max(3, repeats // 5)
+    found = [against("SGD step", ours(Sgd(), case), "1-SAM step", sam)]
+    found.append(against("1-SAM step", sam, "n-SAM step", ours(Sam(RHO, "batch"), case)))
+    found.append(against("1-SAM step", sam, "vmap(grad)", vmap_grad(case), few))
+    found.append(against("1-SAM step", sam, "optax.contrib.sam for each example", optax_per_example(case), few))
+    if len(case[2].t) == 128:  # beyond that the loops of others take minutes
+        for name, peer in torch_peers.steps(case, RHO, ETA, STEPS).items():
+            found.append(ratio(section, "1-SAM step", scanned(sam, case), name, peer, repeats=few))
+        others = [LogitSam(RHO), JacobianSam(RHO), Sam(RHO, 4), Sam(RHO, 32), Sam(RHO, "example", "adaptive")]
+        sgd = ours(Sgd(), case)
+        found += [against("SGD step", sgd, f"{rule.name} step", ours(rule, case)) for rule in others]
+    return found
+
+
+def _convolutions(repeats: int) -> list[Row]:
+    """LeNet has no factors: what 1-SAM costs there by the plain path."""
+    small = case(models.lenet(LeNet((8, 8, 1)), 10), 128)
+    pairs = [("1-SAM step", Sam(RHO)), ("n-SAM step", Sam(RHO, "batch"))]
+    few, sgd = max(3, repeats // 5), scanned(ours(Sgd(), small), small)
+    return [
+        ratio("LeNet on 8 x 8 images, batch 128", "SGD step", sgd, name, scanned(ours(rule, small), small), repeats=few)
+        for name, rule in pairs
+    ]

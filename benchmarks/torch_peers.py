@@ -1,0 +1,78 @@
+"""The same steps and sweeps in PyTorch, where it is installed (the extra `peers`); otherwise there are none."""
+
+from typing import Any
+
+import numpy as np
+
+from benchmarks.timing import Program
+
+try:
+    import torch
+except ImportError:
+    torch = None  # type: ignore[assignment]
+
+
+def steps(case: Any, rho: float, eta: float, count: int) -> dict[str, Program]:
+    """`count` 1-SAM steps by torch.func, and by a loop over examples; params: a list of {"w", "b"} of numpy arrays."""
+    if torch is None:
+        return {}
+    _, params, (x, t) = case
+    x, t = torch.tensor(np.asarray(x)), torch.tensor(np.asarray(t)).long()
+    start = [(torch.tensor(np.asarray(p["w"])), torch.tensor(np.asarray(p["b"]))) for p in params]
+
+    def loss(p: Any, xi: Any, ti: Any) -> Any:
+        for w, b in p[:-1]:
+            xi = torch.relu(xi @ w + b)
+        return torch.nn.functional.cross_entropy(xi @ p[-1][0] + p[-1][1], ti)
+
+    def moved(p: Any, g: Any, scale: Any) -> Any:
+        return [(w + scale * gw, b + scale * gb) for (w, b), (gw, gb) in zip(p, g, strict=True)]
+
+    def norm(g: Any) -> Any:
+        return torch.sqrt(sum((a**2).sum() for pair in g for a in pair))
+
+    gradient = torch.func.grad(loss)
+
+    def one(p: Any, xi: Any, ti: Any) -> Any:
+        g = gradient(p, xi, ti)
+        return gradient(moved(p, g, rho / norm(g)), xi, ti)
+
+    def vectorised() -> Any:
+        p = start
+        for _ in range(count):
+            g = torch.func.vmap(one, (None, 0, 0))(p, x, t)
+            p = moved(p, [(gw.mean(0), gb.mean(0)) for gw, gb in g], -eta)
+        return p[0][0].numpy()
+
+    def by_autograd(p: Any, xi: Any, ti: Any) -> Any:
+        leaves = [(w.detach().requires_grad_(), b.detach().requires_grad_()) for w, b in p]
+        flat = torch.autograd.grad(loss(leaves, xi, ti), [a for pair in leaves for a in pair])
+        return list(zip(flat[::2], flat[1::2], strict=True))
+
+    def looped() -> Any:
+        p = start
+        for _ in range(count):
+            total = [(torch.zeros_like(w), torch.zeros_like(b)) for w, b in p]
+            for xi, ti in zip(x, t, strict=True):
+                g = by_autograd(p, xi, ti)
+                total = moved(total, by_autograd(moved(p, g, rho / norm(g)), xi, ti), 1 / len(t))
+            p = moved(p, total, -eta)
+        return p[0][0].numpy()
+
+    return {"torch.func": vectorised, "PyTorch, loop over examples": looped}
+
+
+def logistic_sweep(w: np.ndarray, rho: np.ndarray, x: np.ndarray, t: np.ndarray, eta: float, count: int) -> Program:
+    """`count` 1-SAM steps of logistic regression for every configuration in turn, by the closed form in PyTorch."""
+    x, t = torch.tensor(x), torch.tensor(t)
+
+    def run() -> Any:
+        finals = []
+        for start, r in zip(torch.tensor(w), torch.tensor(rho), strict=True):
+            v, shift = start.clone(), r * torch.linalg.norm(x, dim=1)
+            for _ in range(count):
+                v += eta / len(t) * ((torch.sigmoid(shift - t * (x @ v)) * t) @ x)
+            finals.append(v)
+        return torch.stack(finals).numpy()
+
+    return run
