@@ -70,7 +70,7 @@ def degenerate(case, params, rng):
     zero = jax.tree.map(jnp.zeros_like, params)
     # Equal inputs under every label: at zero parameters the residuals cancel over the batch.
     groups = case.classes or 2
-    x = np.repeat(rng.normal(size=(N // groups, 3)), groups, axis=0)
+    x = np.repeat(rng.normal(size=(N // groups, case.d)), groups, axis=0)
     balanced = Batch(jnp.asarray(x, dtype), case.labels(np.arange(N), dtype))
     yield "balanced labels", zero, balanced
     yield "zero inputs", params, balanced._replace(x=jnp.zeros_like(balanced.x))
