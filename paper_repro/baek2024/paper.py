@@ -1,7 +1,7 @@
 """What the project has on Baek et al. (2024): symbols, statements, experiments and claims."""
 
 from paper_repro.baek2024 import accuracy_claims, gradient_claims, group_claims, ratio_claims, weight_claims
-from paper_repro.baek2024.digits import DIGITS
+from paper_repro.baek2024.ablation import DIGITS, MNIST1D
 from paper_repro.baek2024.theory_figures import RATIO, UPWEIGHTING
 from paper_repro.baek2024.toy import LINEAR_TOY
 from paper_repro.registry import Paper, Statement
@@ -83,11 +83,11 @@ PAPER = Paper(
             "Explicit reweighting (L-SAM) does not explain SAM's gain in networks; the Jacobian (J-SAM) does",
             "theory.logistic.example_weights",
             ("baek2024.linear_split",),
-            "baek2024.ablation",
+            "baek2024.digits_ablation",
             "shown on digits at one common ρ; L-SAM gains too once its ρ is tuned; in the linear model L-SAM is 1-SAM",
         ),
     ),
-    experiments=(UPWEIGHTING, RATIO, LINEAR_TOY, DIGITS),
+    experiments=(UPWEIGHTING, RATIO, LINEAR_TOY, DIGITS, MNIST1D),
     claims=gradient_claims.CLAIMS
     + weight_claims.CLAIMS
     + ratio_claims.CLAIMS
