@@ -114,7 +114,8 @@ def penalised_gradient(
 
     Proposition 4.1 as an identity: it *is* the J-SAM gradient. Example i adds to the SGD gradient
 
-        (rho ||q||^2/M) W x x^T  for W,   (rho ||x||^2/M) q q^T V  for V,   M^2 = ||q||^2 ||W x||^2 + ||V^T q||^2 ||x||^2,
+        (rho ||q||^2/M) W x x^T  for W,   (rho ||x||^2/M) q q^T V  for V,
+        M = ||grad_w <q, f>|| = sqrt(||q||^2 ||W x||^2 + ||V^T q||^2 ||x||^2),
 
     the gradients of coefficients times ||W x||^2/2 and ||V^T q||^2/2. With two labels M = sigma(-t f) J, so that the
     penalty is rho sigma(-t f) J: activations and last-layer weights. With classes only the direction q of V shrinks;

@@ -1,12 +1,12 @@
 r"""Two-layer linear networks on signal-plus-noise data: training in four numbers (derived here).
 
-Data as in spec.problems.SignalNoiseMixture with noise='orthogonal' and stratified flips: x = y (B e_1 + gamma z). Suppose
+Data as in spec.problems.SignalNoiseMixture, noise='orthogonal', stratified flips: x = y (B e_1 + gamma z). Suppose
 
     the n noise vectors gamma z_i are exactly orthogonal, of squared length gamma^2 (d - 1), and W starts at zero.
 
-Then by symmetry W = v u^T/||v|| for ever, v keeps its direction, and u lies in the span of e_1 and of the normalised
-sums of t_i z_i-directions over the clean and over the mislabelled examples. With r = ||v|| and u in these three coordinates the network is a
-width-one network r <u, b> on *two* examples, of weights n_g/n, counted with their full norm:
+Then by symmetry W = v u^T/||v|| for ever, v keeps its line, and u lies in the span of e_1 and of the normalised sums of
+the signed noise t_i y_i z_i over the clean and over the mislabelled examples. With r = ||v|| and u in these coordinates
+it is a width-one network r <u, b> on *two* examples, of weights n_g/n, that count with the full norm of an input:
 
     b_clean = (B, a/sqrt(n_clean), 0),   b_mislabelled = (-B, 0, a/sqrt(n_mislabelled)),   a = gamma sqrt(d - 1),
     h_g = <u, b_g>,   m_g = r h_g,   c = ||x|| = sqrt(B^2 + a^2),   J_g^2 = h_g^2 + c^2 r^2,
@@ -118,7 +118,7 @@ def descend(rule: Rule, problem: SignalNoiseMixture, *, r: float, eta: float, st
 def flow(rule: Rule, problem: SignalNoiseMixture, *, r: float, times: FloatArray) -> FloatArray:
     """States (times, 4) of the gradient flow from ||v|| = r and W = 0; `descend` is within O(eta) of it.
 
-    The origin attracts where rho is large (see collapse_radius) and the velocity jumps there: stop the times before.
+    A large rho leads J-SAM and 1-SAM to the origin in finite time, where the velocity jumps: stop the times before.
     """
     require_real("r", r, low=0.0)
     data = groups(problem)

@@ -1,7 +1,7 @@
 r"""What J-SAM does to the margins m = t f of a two-layer linear network f = <v, W x> with labels t in {-1, 1}.
 
-J_i = ||grad f_i|| = sqrt(||W x_i||^2 + ||x_i||^2 ||v||^2). Proposition 4.1 is read as "J-SAM keeps the loss of correctly
-fit points high by constraining the output" (Baek et al. 2024). What holds exactly (all derived here):
+J_i = ||grad f_i|| = sqrt(||W x_i||^2 + ||x_i||^2 ||v||^2). Baek et al. (2024) read Proposition 4.1 so: by constraining
+the output, J-SAM keeps the loss of correctly fit points high. What holds exactly (all derived here):
 
 * The penalty pulls margins towards zero from *both* sides (penalty_on_margins with one example): it lowers the margin
   of a fit example and raises that of a misfit one, and the pull is strongest, by sigma(-m), on the misfit.
