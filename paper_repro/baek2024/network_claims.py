@@ -71,7 +71,7 @@ def _differentiated(case: NetworkCase, penalty: Callable[[Any, Any, Any], Any]) 
         return network.mean(params, batch) + rho * jnp.mean(extra)
 
     gradients = jax.jit(jax.vmap(jax.grad(total)))
-    return np.asarray(flat(gradients(case.params, rules.Batch(case.x, case.t), case.rho)))
+    return np.asarray(flat(gradients(case.params, case.batch, case.rho)))
 
 
 def _squared_norm(q: Any, params: Any, x: Any) -> Any:
@@ -141,7 +141,7 @@ PROPOSITION_4_1 = Claim(
         Mutant("one ascent step for the batch", measured=partial(network_gradients, JacobianSam(0.0, "batch"))),
     ),
     theory="theory.linear_network.penalised_gradient",
-    figure="baek2024.network_dynamics",
+    figure="baek2024.margin_ceiling",
 )
 
 PROPOSITION_4_1_CLASSES = Claim(
@@ -221,7 +221,7 @@ def _expanded(sample: Sample) -> _Expanded:
         def f(w: jax.Array) -> jax.Array:
             return network.model.apply(unravel(w), x)[0]
 
-        def change(rho: jax.Array) -> jax.Array:
+        def change(rho: Any) -> jax.Array:
             moved, plain = (
                 rules.gradient(rule, (), network, unravel(params), batch)[0] for rule in (JacobianSam(rho), Sgd())
             )

@@ -13,6 +13,7 @@ from paper_repro.baek2024.simulated_networks import (
     network_gradients,
     objective,
     random_networks,
+    shaped,
     single,
     unflat,
 )
@@ -44,7 +45,7 @@ def _simulated_outputs(case: NetworkCase) -> np.ndarray:
     def one(params: Any, batch: rules.Batch, rho: Any) -> Any:
         return rules.networks(Sam(rho), network, params, batch)[0](params)
 
-    return np.asarray(jax.jit(jax.vmap(one))(case.params, rules.Batch(case.x, case.t), case.rho))
+    return np.asarray(jax.jit(jax.vmap(one))(case.params, case.batch, case.rho))
 
 
 def _stated_outputs(case: NetworkCase, square: float = 1.0, sign: float = 1.0) -> np.ndarray:
@@ -87,6 +88,12 @@ def _margin_velocities(rule: Any, case: NetworkCase, *, minus: Any = None) -> np
     return np.asarray(jax.jit(jax.vmap(one))(case.params, along, jnp.asarray(case.x), jnp.asarray(case.t, float)))
 
 
+def own_velocities(case: NetworkCase) -> np.ndarray:
+    """The simulated J-SAM velocity of the margin of one example over sigma(-m) J^2, (p,)."""
+    plain = _margin_velocities(Sgd(), case)
+    return (_margin_velocities(JacobianSam(0.0), case) / plain)[:, 0]
+
+
 def _stated_velocity(case: NetworkCase, half: float = 1.0, sided: bool = False) -> np.ndarray:
     m = case.t * _outputs(case)
     velocity = theory.margin_velocity(m, _jacobian_norms(case), _norms(case), half * case.rho[:, None])
@@ -110,7 +117,7 @@ MARGIN_VELOCITY = Claim(
         Mutant("only fit points are held back", predicted=partial(_stated_velocity, sided=True)),
     ),
     theory="theory.linear_network_margins.margin_velocity",
-    figure="baek2024.network_dynamics",
+    figure="baek2024.margin_ceiling",
 )
 
 
@@ -170,14 +177,6 @@ MARGIN_PULL = Claim(
 )
 
 
-def _balanced(case: NetworkCase, J_over_rho: float) -> NetworkCase:
-    """One example on its balanced line, W = t v x^T/||x|| and J = sqrt(2) ||x|| ||v||, of J = J_over_rho rho ||x||."""
-    case = single(case)
-    v = case.v / np.linalg.norm(case.v, axis=1, keepdims=True) * case.rho[:, None] * J_over_rho / np.sqrt(2)
-    W = v[:, :, None] * (case.t[:, :, None] * case.x / _norms(case)[:, :, None])
-    return case._replace(W=W, v=v)
-
-
 def _scaled(case: NetworkCase, J_over_rho: float) -> NetworkCase:
     """One example and the random network scaled to J = J_over_rho rho ||x||."""
     case = single(case)
@@ -188,7 +187,7 @@ def _scaled(case: NetworkCase, J_over_rho: float) -> NetworkCase:
 def _around_threshold(sample: Sample, at: float = 1.0) -> np.ndarray:
     """Own-margin velocities: J a tenth above `at` rho||x|| (random, then balanced networks), and a tenth below."""
     case = random_networks(sample)
-    networks = (_scaled(case, 1.1 * at), _balanced(case, 1.1 * at), _balanced(case, 0.9 * at))
+    networks = (_scaled(case, 1.1 * at), shaped(case, 1.1 * at, 1.0), shaped(case, 0.9 * at, 1.0))
     return np.concatenate([_margin_velocities(JacobianSam(0.0), c)[:, 0] for c in networks])[None]
 
 
@@ -208,14 +207,14 @@ MARGIN_THRESHOLD = Claim(
         Mutant("threshold at rho||x||/2", measured=partial(_around_threshold, at=0.5)),
     ),
     theory="theory.linear_network_margins.margin_ceiling",
-    figure="baek2024.network_dynamics",
+    figure="baek2024.margin_ceiling",
 )
 
 
 def _balanced_ratio(case: NetworkCase, sign: float = -1.0) -> np.ndarray:
     """(1 - rho||x||/J) times the simulated SGD gradient on the balanced line at several J."""
     return np.stack(
-        [(1 + sign / ratio) * network_gradients(Sgd(), _balanced(case, ratio)) for ratio in (0.5, 1.5, 4.0)]
+        [(1 + sign / ratio) * network_gradients(Sgd(), shaped(case, ratio, 1.0)) for ratio in (0.5, 1.5, 4.0)]
     )
 
 
@@ -229,13 +228,13 @@ BALANCED_LINE = Claim(
     tolerance=Exact(),
     setup=random_networks,
     predicted=_balanced_ratio,
-    measured=lambda c: np.stack([network_gradients(JacobianSam(0.0), _balanced(c, r)) for r in (0.5, 1.5, 4.0)]),
+    measured=lambda c: np.stack([network_gradients(JacobianSam(0.0), shaped(c, r, 1.0)) for r in (0.5, 1.5, 4.0)]),
     mutants=(
         Mutant("sign", predicted=partial(_balanced_ratio, sign=1.0)),
         Mutant("SGD", predicted=partial(_balanced_ratio, sign=0.0)),
     ),
     theory="theory.linear_network_margins.margin_ceiling",
-    figure="baek2024.network_dynamics",
+    figure="baek2024.margin_ceiling",
 )
 
 CLAIMS = (PERTURBED_OUTPUT, MARGIN_VELOCITY, PENALTY_ON_MARGINS, MARGIN_PULL, MARGIN_THRESHOLD, BALANCED_LINE)

@@ -35,6 +35,11 @@ class NetworkCase(NamedTuple):
         """The parameters as sims.models.two_layer_linear names them."""
         return {"W": self.W, "v": self.v}
 
+    @property
+    def batch(self) -> rules.Batch:
+        """The examples as one stacked batch."""
+        return rules.Batch(jnp.asarray(self.x), jnp.asarray(self.t))
+
 
 def random_networks(
     sample: Sample, *, n: int = 6, d: int = 5, h: int = 4, classes: int | None = None, orthogonal: bool = False
@@ -63,7 +68,7 @@ def objective(case: NetworkCase) -> rules.Objective:
 
 def network_gradients(rule: Rule, case: NetworkCase, factor: float = 1.0) -> FloatArray:
     """The rule's gradient for every problem, at rho = factor * case.rho: W row by row, then v; (p, size)."""
-    gradients = _gradients(objective(case), rule, case.params, rules.Batch(case.x, case.t), case.rho * factor)
+    gradients = _gradients(objective(case), rule, case.params, case.batch, case.rho * factor)
     return np.asarray(flat(gradients))
 
 
@@ -125,7 +130,7 @@ def mixtures(sample: Sample) -> tuple[FloatArray, FloatArray]:
 
 def trained(rule: Rule, case: NetworkCase, training: Training) -> NetworkCase:
     """Full-batch training of every problem by sims.train: W and v gain an axis of records, (p, records, ...)."""
-    params = _trained(objective(case), training, rule, case.params, rules.Batch(case.x, case.t), case.rho)
+    params = _trained(objective(case), training, rule, case.params, case.batch, case.rho)
     return case._replace(W=np.asarray(params["W"]), v=np.asarray(params["v"]))
 
 
@@ -147,3 +152,37 @@ def _trained(
         )[1]
 
     return jax.vmap(one)(params, batch, rho)
+
+
+def observed(case: NetworkCase, mislabelled: np.ndarray) -> dict[str, np.ndarray]:
+    """The fields of theory.linear_network_groups.Summaries for trained networks (p, records); margins are means."""
+    p = np.einsum("prh,prhd->prd", case.v, case.W)
+    margins = case.t[:, None] * np.einsum("prd,pnd->prn", p, case.x)
+    last, first = np.linalg.norm(case.v, axis=2), np.linalg.norm(case.W, axis=(2, 3))
+    noisy = mislabelled[:, None] / mislabelled.sum(axis=1)[:, None, None]
+    clean = ~mislabelled[:, None] / (~mislabelled).sum(axis=1)[:, None, None]
+    return {
+        "signal_overlap": p[..., 0],
+        "noise_norm": np.linalg.norm(p[..., 1:], axis=2),
+        "last_norm": last,
+        "first_norm": first,
+        "clean_margin": np.sum(margins * clean, axis=2),
+        "mislabelled_margin": np.sum(margins * noisy, axis=2),
+        "balance": last**2 - first**2,
+    }
+
+
+def shaped(case: NetworkCase, J_ratio: float, fraction: Any) -> NetworkCase:
+    """One example for each problem, J = J_ratio rho||x|| and the margin a fraction of its bound J^2/(2||x||).
+
+    W is in the span of x and ||W x|| = ||x|| ||v||; fraction 1 is the balanced line W = t v x^T/||x||.
+    """
+    case = single(case)
+    fraction = np.broadcast_to(fraction, len(case.rho))[:, None]
+    x, t = case.x[:, 0] / np.linalg.norm(case.x[:, 0], axis=1, keepdims=True), case.t
+    v = case.v / np.linalg.norm(case.v, axis=1, keepdims=True)
+    other = case.W[:, :, 0] - np.sum(case.W[:, :, 0] * v, axis=1, keepdims=True) * v
+    other /= np.linalg.norm(other, axis=1, keepdims=True)
+    length = J_ratio * case.rho[:, None] / np.sqrt(2)
+    hidden = length * (fraction * t * v + np.sqrt(1 - fraction**2) * other)
+    return case._replace(W=hidden[:, :, None] * x[:, None], v=length * v)
