@@ -9,9 +9,9 @@ from figures import style
 PANELS = {
     "clean_margin": "margins: clean (solid), mislabelled (dashed)",
     "signal_overlap": "overlap with the signal p₁",
+    "noise_norm": "overlap with noise ‖p₂…‖",
     "last_norm": "last layer ‖v‖",
     "balance": "balance ‖v‖² − ‖W‖²",
-    "test_accuracy": "test accuracy",
 }
 
 

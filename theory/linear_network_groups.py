@@ -19,8 +19,9 @@ where SGD takes r_g = r, h'_g = h_g, s_g = sigma(-r h_g); J-SAM moves r_g and h'
     n-SAM ascent  r_g = r - rho <u, g>/M,        h'_g = <u - rho r g/M, b_g>,               g = sum_g (n_g/n) s_g b_g,
                                                  M^2 = r^2 ||g||^2 + <u, g>^2.
 
-Gaussian noise is orthogonal up to O(d^(-1/2)): with n, width and a fixed and entries of W of order d^(-1/2), all
-summaries of a run of fixed length differ from these equations by O(d^(-1/2)). Exact for the design above.
+Gaussian noise is orthogonal up to O(d^(-1/2)): with n, width and a fixed and entries of W of order d^(-1/2), margins,
+p_1 and ||v|| of a run of fixed length differ from these equations by O(d^(-1/2)). The limit is one of training, not of
+generalisation: fresh noise is orthogonal to everything learnt, so that any p_1 > 0 classifies it without error.
 """
 
 from typing import NamedTuple
