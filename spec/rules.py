@@ -132,4 +132,5 @@ class Regularised:
         return "SGD + norms" if self.form == "norm" else "SGD + squared norms"
 
 
-Rule = Sgd | Sam | LogitSam | JacobianSam | Regularised
+SamFamily = Sgd | Sam | LogitSam | JacobianSam
+Rule = SamFamily | Regularised

@@ -48,7 +48,7 @@ def gradients(rule: Rule, case: Case, rho_factor: float = 1.0) -> FloatArray:
 @jax.jit
 def _gradients(rule: Any, case: Case, rho: Any) -> Any:
     def one(w: Any, x: Any, t: Any, rho: Any) -> Any:
-        return rules.gradient(_with(rule, rho), (), LINEAR, {"w": w}, rules.Batch(x, t))[0]["w"]
+        return rules.gradient(with_rho(rule, rho), (), LINEAR, {"w": w}, rules.Batch(x, t))[0]["w"]
 
     return jax.vmap(one)(case.w, case.x, case.t, rho)
 
@@ -66,12 +66,12 @@ def gradient_norms(rule: Rule, case: Case, rho_factor: float = 1.0) -> FloatArra
 @jax.jit
 def _contributions(rule: Any, case: Case, rho: Any) -> Any:
     def one(w: Any, x: Any, t: Any, rho: Any) -> Any:
-        return per_example.contributions(_with(rule, rho), LINEAR, {"w": w}, rules.Batch(x, t))
+        return per_example.contributions(with_rho(rule, rho), LINEAR, {"w": w}, rules.Batch(x, t))
 
     return jax.vmap(one)(case.w, case.x, case.t, rho)
 
 
-def _with(rule: Any, rho: Any) -> Any:
+def with_rho(rule: Any, rho: Any) -> Any:
     """The rule with a traced rho (which may be negative: a descent step, for mutants)."""
     return replace(rule, rho=rho) if hasattr(rule, "rho") else rule
 
