@@ -15,7 +15,7 @@ from paper_repro.baek2024.simulated_networks import NetworkCase, mixtures, obser
 from sims import data, models
 from spec.claims import Asymptotic, Claim, Exact, Mutant, Sample
 from spec.problems import SignalNoiseMixture
-from spec.rules import JacobianSam, LogitSam, Rule, Sam, Sgd
+from spec.rules import JacobianSam, LogitSam, Sam, SamFamily, Sgd
 from spec.training import Training
 from theory import linear_network_groups as groups
 
@@ -41,7 +41,7 @@ def _simulated_summaries(case: NetworkCase) -> np.ndarray:
     return np.array([[run[name] for name in groups.Summaries._fields] for run in runs])
 
 
-def _stated_summaries(design: _Design, rules: tuple[Rule, ...] = PATH_RULES, noise: float = 1.0) -> np.ndarray:
+def _stated_summaries(design: _Design, rules: tuple[SamFamily, ...] = PATH_RULES, noise: float = 1.0) -> np.ndarray:
     """The same from four numbers. noise: factor of the length of the noise."""
     (n, d), rows = design.networks.x.shape[1:], []
     for rule in rules:
@@ -110,7 +110,7 @@ def _gaussian_runs(sample: Sample) -> np.ndarray:
 
 
 def _largest_deviation(
-    runs: np.ndarray, rule: Rule = RATE_RULE, problem: Callable[[int], Any] = _mixture
+    runs: np.ndarray, rule: SamFamily = RATE_RULE, problem: Callable[[int], Any] = _mixture
 ) -> np.ndarray:
     """Over the run and over NAMES, in units of the largest value that each takes, (seeds, sizes)."""
     columns = []

@@ -16,13 +16,13 @@ from paper_repro.baek2024.simulated_networks import (
     unflat,
 )
 from spec.claims import Asymptotic, Claim, Exact, Mutant, Sample
-from spec.rules import JacobianSam, LogitSam, Rule, Sam, Sgd
+from spec.rules import JacobianSam, LogitSam, Sam, SamFamily, Sgd
 from spec.training import Training
 from theory import linear_network_dynamics as dynamics
 from theory.linear_network import Statistics, statistics
 
-PATH_RULES: tuple[Rule, ...] = (Sgd(), Sam(0.0), LogitSam(0.0), JacobianSam(0.0), Sam(0.0, "batch"))
-SWAPPED: tuple[Rule, ...] = (*PATH_RULES[:2], JacobianSam(0.0), LogitSam(0.0), PATH_RULES[4])
+PATH_RULES: tuple[SamFamily, ...] = (Sgd(), Sam(0.0), LogitSam(0.0), JacobianSam(0.0), Sam(0.0, "batch"))
+SWAPPED: tuple[SamFamily, ...] = (*PATH_RULES[:2], JacobianSam(0.0), LogitSam(0.0), PATH_RULES[4])
 FEW = 4  # problems whose whole runs are compared
 TRAINING = Training(eta=0.1, epochs=120, record_every=20)
 
@@ -35,7 +35,7 @@ def _problems(case: NetworkCase) -> Any:
     return zip(case.W, case.v, case.x, case.t, case.rho, strict=True)
 
 
-def _simulated_statistics(case: NetworkCase, rules: tuple[Rule, ...]) -> np.ndarray:
+def _simulated_statistics(case: NetworkCase, rules: tuple[SamFamily, ...]) -> np.ndarray:
     """(P, K, N) at every record of sims.train, under every rule."""
     runs = [trained(rule, case, TRAINING) for rule in rules]
     return np.stack([_numbers(_along(W, v)) for run in runs for W, v in zip(run.W, run.v, strict=True)])
@@ -46,7 +46,7 @@ def _along(W: np.ndarray, v: np.ndarray) -> Statistics:
     return Statistics(*map(np.stack, zip(*(statistics(*pair) for pair in zip(W, v, strict=True)), strict=True)))
 
 
-def _stated_statistics(case: NetworkCase, rules: tuple[Rule, ...], factor: float = 1.0) -> np.ndarray:
+def _stated_statistics(case: NetworkCase, rules: tuple[SamFamily, ...], factor: float = 1.0) -> np.ndarray:
     """The same by the closed system."""
     paths = []
     for rule in rules:
@@ -63,7 +63,7 @@ def _small_rho(sample: Sample, **sizes: Any) -> NetworkCase:
     return case._replace(rho=np.minimum(case.rho, 0.3))
 
 
-def _path_claim(name: str, classes: int | None, rules: tuple[Rule, ...], swapped: tuple[Rule, ...]) -> Claim:
+def _path_claim(name: str, classes: int | None, rules: tuple[SamFamily, ...], swapped: tuple[SamFamily, ...]) -> Claim:
     return Claim(
         id=f"baek2024.{name}",
         origin="derived",
@@ -83,11 +83,11 @@ def _path_claim(name: str, classes: int | None, rules: tuple[Rule, ...], swapped
     )
 
 
-FLOW_RULE: Rule = JacobianSam(0.0)
+FLOW_RULE: SamFamily = JacobianSam(0.0)
 FLOW_STEPS, FLOW_TIME = (16, 64, 256), 1.0
 
 
-def _flow_errors(case: NetworkCase, rule: Rule = FLOW_RULE) -> np.ndarray:
+def _flow_errors(case: NetworkCase, rule: SamFamily = FLOW_RULE) -> np.ndarray:
     """Largest deviation of J-SAM after FLOW_TIME in 16, 64, ... steps from the flow of a rule, (problems, sizes)."""
     times = np.array([FLOW_TIME])
     ends = np.stack(
@@ -122,7 +122,7 @@ FLOW_LIMIT = Claim(
 )
 
 
-BALANCE_RULES: tuple[Rule, ...] = (Sgd(), LogitSam(0.0), JacobianSam(0.0), Sam(0.0))
+BALANCE_RULES: tuple[SamFamily, ...] = (Sgd(), LogitSam(0.0), JacobianSam(0.0), Sam(0.0))
 
 
 def _simulated_balance(case: NetworkCase) -> np.ndarray:
@@ -135,7 +135,7 @@ def _simulated_balance(case: NetworkCase) -> np.ndarray:
     return np.stack(velocities)
 
 
-def _stated_balance(case: NetworkCase, rules: tuple[Rule, ...] = BALANCE_RULES) -> np.ndarray:
+def _stated_balance(case: NetworkCase, rules: tuple[SamFamily, ...] = BALANCE_RULES) -> np.ndarray:
     return np.stack(
         [
             [dynamics.balance_velocity(with_rho(rule, float(r)), W, v, x, t) for W, v, x, t, r in _problems(case)]

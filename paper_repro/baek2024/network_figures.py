@@ -21,7 +21,7 @@ from paper_repro.baek2024.simulated_networks import (
 from paper_repro.registry import Experiment, FigureBinding, Table
 from spec.claims import Sample
 from spec.problems import SignalNoiseMixture
-from spec.rules import JacobianSam, LogitSam, Rule, Sam, Sgd
+from spec.rules import JacobianSam, LogitSam, Sam, SamFamily, Sgd
 from spec.seeds import named_seed
 from spec.training import Training
 from spec.validation import require_real
@@ -46,7 +46,7 @@ class NetworkDynamics:
         require_real("rho", self.rho, low=0.0)
 
 
-def _rules(rho: float) -> tuple[Rule, ...]:
+def _rules(rho: float) -> tuple[SamFamily, ...]:
     return (Sgd(), Sam(rho, "batch"), LogitSam(rho), JacobianSam(rho), Sam(rho))
 
 

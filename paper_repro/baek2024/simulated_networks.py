@@ -13,12 +13,12 @@ from sims import models, rules
 from sims.data import Data, Split
 from sims.train import train
 from spec.claims import Sample
-from spec.rules import JacobianSam, LogitSam, Rule, Sam, Sgd
+from spec.rules import JacobianSam, LogitSam, Sam, SamFamily, Sgd
 from spec.training import Training
 from theory import linear_network
 
 FloatArray = NDArray[np.float64]
-RULES: tuple[Rule, ...] = (Sgd(), Sam(0.0), LogitSam(0.0), JacobianSam(0.0, 3), Sam(0.0, "batch"))
+RULES: tuple[SamFamily, ...] = (Sgd(), Sam(0.0), LogitSam(0.0), JacobianSam(0.0, 3), Sam(0.0, "batch"))
 
 
 class NetworkCase(NamedTuple):
@@ -66,7 +66,7 @@ def objective(case: NetworkCase) -> rules.Objective:
     return rules.Objective(models.two_layer_linear(1, 1, classes=case.v.shape[1]), rules.cross_entropy)
 
 
-def network_gradients(rule: Rule, case: NetworkCase, factor: float = 1.0) -> FloatArray:
+def network_gradients(rule: SamFamily, case: NetworkCase, factor: float = 1.0) -> FloatArray:
     """The rule's gradient for every problem, at rho = factor * case.rho: W row by row, then v; (p, size)."""
     gradients = _gradients(objective(case), rule, case.params, case.batch, case.rho * factor)
     return np.asarray(flat(gradients))
@@ -128,7 +128,7 @@ def mixtures(sample: Sample) -> tuple[FloatArray, FloatArray]:
     return rng.uniform(0.5, 2.0, sample.count), rng.uniform(1.0, 3.0, sample.count)
 
 
-def trained(rule: Rule, case: NetworkCase, training: Training) -> NetworkCase:
+def trained(rule: SamFamily, case: NetworkCase, training: Training) -> NetworkCase:
     """Full-batch training of every problem by sims.train: W and v gain an axis of records, (p, records, ...)."""
     params = _trained(objective(case), training, rule, case.params, case.batch, case.rho)
     return case._replace(W=np.asarray(params["W"]), v=np.asarray(params["v"]))
