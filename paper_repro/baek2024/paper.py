@@ -2,6 +2,7 @@
 
 from paper_repro.baek2024 import (
     accuracy_claims,
+    decay_claims,
     four_number_claims,
     gradient_claims,
     group_claims,
@@ -165,5 +166,6 @@ PAPER = Paper(
     + network_claims.CLAIMS
     + network_margin_claims.CLAIMS
     + network_dynamics_claims.CLAIMS
-    + four_number_claims.CLAIMS,
+    + four_number_claims.CLAIMS
+    + decay_claims.CLAIMS,
 )
