@@ -137,3 +137,47 @@ def frontier(dataset: xr.Dataset) -> Figure:
     panel.set(xlabel="time of a step (SGD = 1)", ylabel="test accuracy (%)", title="What robustness costs")
     panel.legend(fontsize=7)
     return figure
+
+
+def shrinkage(dataset: xr.Dataset) -> Figure:
+    """Decay of the last layer: predicted for J-SAM (lines) and measured (markers), one panel for each rho."""
+    rhos = dict.fromkeys(dataset["rho"].values)
+    figure, axes = style.panels(len(rhos), width=3.4, height=2.7)
+    for panel, rho in zip(axes[0], rhos, strict=True):
+        here = dataset.isel(run=(dataset["rho"] == rho).values)
+        for k in range(here.sizes["run"]):
+            run = here.isel(run=k)
+            method, epoch = str(run["method"].values), run["epoch"].values
+            tone = style.colour(method)
+            panel.plot(epoch, run["predicted_decay"].mean("seed"), color=tone)
+            mean, error = style.mean_and_error(run["measured_decay"])
+            panel.errorbar(epoch, mean, error, color=tone, linestyle="", marker=style.marker(method), label=method)
+        panel.axhline(0, color="grey", linewidth=0.6)
+        panel.set(xlabel="epoch", ylabel="decay of ‖V‖²/2 over ‖V‖², beyond SGD", title=f"ρ = {rho:g}")
+    axes[0, 0].legend(fontsize=7)
+    return figure
+
+
+def dependence(dataset: xr.Dataset) -> Figure:
+    """Gain over SGD against each condition, with intervals."""
+    labels = {"n_train": "training examples", "width": "hidden width", "Delta": "noise rate Δ", "eta": "step size η"}
+    figure, axes = style.panels(4, width=2.8, height=2.7)
+    for panel, (condition, label) in zip(axes[0], labels.items(), strict=True):
+        here = dataset.isel(cell=(dataset["condition"] == condition).values)
+        value = here["value"].values
+        for method in map(str, dataset["method"].values):
+            mean, low, high = (100 * here[n].sel(method=method).values for n in ("gain", "low", "high"))
+            panel.errorbar(
+                value,
+                mean,
+                [mean - low, high - mean],
+                color=style.colour(method),
+                marker=style.marker(method),
+                label=method,
+            )
+        panel.axhline(0, color="grey", linewidth=0.6)
+        panel.set(xlabel=label, ylabel="points over SGD")
+        if condition != "Delta":
+            panel.set_xscale("log")
+    axes[0, 0].legend(fontsize=7)
+    return figure

@@ -99,7 +99,8 @@ def layer_norms(rule: Any, model: Model, objective: Objective, params: Any, data
 def last_layer_decay(rule: Any, model: Model, objective: Objective, params: Any, data: Data) -> dict[str, jax.Array]:
     """How fast a rule with a rho shrinks the last layer V on the training split, beyond SGD.
 
-    Measured: <V, g - g_SGD>/||V||^2. Predicted for J-SAM at first order: the mean of rho ||g_body||^2/||g|| over ||V||^2.
+    Measured: <V, g - g_SGD>/||V||^2. Predicted for J-SAM, at first order: the mean of rho ||g_body||^2/||g||, over
+    ||V||^2.
     """
     batch = Batch(data.train.x, data.train.t)
     V, g, plain = (

@@ -8,9 +8,9 @@ gradient of example i with its residual q_i = d l_i/d f_i held fixed, and g_il i
                                            = rho (||g_i||^2 - ||g_il||^2)/||g_i|| + O(rho^2)  >=  0.
 
 So every layer decays, at first order, at a rate set by the gradients of the *other* layers; the sum over L layers is
-(L - 1) rho ||g_i||. This is Proposition 4.1 of Baek et al. (2024) for deep networks. Valid for every layer of a linear or ReLU
-network without biases, and for the weights of the last layer of any network (its own bias counted in the layer). For
-two-layer linear networks there is no remainder. Derived here.
+(L - 1) rho ||g_i||. This is Proposition 4.1 of Baek et al. (2024) for deep networks. Valid for every layer of a linear
+or ReLU network without biases, and for the weights of the last layer of any network (its own bias counted in the
+layer). For two-layer linear networks there is no remainder. Derived here.
 """
 
 import numpy as np

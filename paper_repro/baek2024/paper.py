@@ -13,7 +13,9 @@ from paper_repro.baek2024 import (
     weight_claims,
 )
 from paper_repro.baek2024.ablation import DIGITS, MNIST1D
+from paper_repro.baek2024.dependence import DEPENDENCE, DEPENDENCE_MNIST1D
 from paper_repro.baek2024.network_figures import MARGIN_CEILING, NETWORK_DYNAMICS
+from paper_repro.baek2024.shrinkage import SHRINKAGE
 from paper_repro.baek2024.theory_figures import RATIO, UPWEIGHTING
 from paper_repro.baek2024.toy import LINEAR_TOY
 from paper_repro.registry import Paper, Statement
@@ -157,7 +159,18 @@ PAPER = Paper(
             "balance only along one input direction",
         ),
     ),
-    experiments=(UPWEIGHTING, RATIO, LINEAR_TOY, MARGIN_CEILING, NETWORK_DYNAMICS, DIGITS, MNIST1D),
+    experiments=(
+        UPWEIGHTING,
+        RATIO,
+        LINEAR_TOY,
+        MARGIN_CEILING,
+        NETWORK_DYNAMICS,
+        SHRINKAGE,
+        DIGITS,
+        MNIST1D,
+        DEPENDENCE,
+        DEPENDENCE_MNIST1D,
+    ),
     claims=gradient_claims.CLAIMS
     + weight_claims.CLAIMS
     + ratio_claims.CLAIMS
