@@ -166,7 +166,7 @@ def dependence(dataset: xr.Dataset) -> Figure:
         here = dataset.isel(cell=(dataset["condition"] == condition).values)
         value = here["value"].values
         for method in map(str, dataset["method"].values):
-            mean, low, high = (100 * here[n].sel(method=method).values for n in ("gain", "low", "high"))
+            mean, low, high = (100 * here[n].sel({"method": method}).values for n in ("gain", "low", "high"))
             panel.errorbar(
                 value,
                 mean,

@@ -130,7 +130,7 @@ def tables(dataset: xr.Dataset) -> tuple[Table, ...]:
         cell = dataset.isel(cell=k)
         gains = []
         for method in map(str, dataset["method"].values):
-            g = cell.sel(method=method)
+            g = cell.sel({"method": method})
             mean, low, high = (100 * float(g[n]) for n in ("gain", "low", "high"))
             gains.append(f"{mean:+.1f} [{low:.1f}, {high:.1f}] (ρ {float(g['rho']):g})")
         condition, value = CONDITIONS[str(cell["condition"].values)], f"{float(cell['value']):g}"

@@ -1,4 +1,4 @@
-"""The decay of layers under J-SAM against the closed-form gradients of two-layer linear networks, one example a time."""
+"""The decay of layers under J-SAM against closed-form gradients of two-layer linear networks, one example at a time."""
 
 import numpy as np
 import pytest
