@@ -156,7 +156,7 @@ PAPER = Paper(
             "theory.layer_decay.decay",
             (),
             "baek2024.digits_frontier",
-            "shown on digits at the validated epoch: about 60 % of the gain; matched to 1-SAM's norms instead of tuned, "
+            "shown on digits at the validated epoch: about 60 % of the gain; matched to 1-SAM's norms and not tuned, "
             "a penalty gains less, so the norms do not explain the gain",
         ),
         Statement(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter1d
 
 from sims import mnist1d, real_data
 from spec.problems import RealData
@@ -27,6 +28,11 @@ def test_stretching_is_interpolation_of_the_padded_stroke(padding):
 def test_rotation_is_a_roll(rng):
     a, by = rng.normal(size=(4, 9)), np.array([0, 1, 5, 8])
     np.testing.assert_array_equal(mnist1d._rotated(a, by), [np.roll(row, k) for row, k in zip(a, by, strict=True)])
+
+
+def test_smoothing_is_a_gaussian_filter(rng):
+    noise = rng.normal(size=(3, mnist1d.STRETCHED))
+    np.testing.assert_allclose(mnist1d._smoothed(noise), gaussian_filter1d(noise, 2, axis=1), atol=1e-12)
 
 
 def test_the_set_is_balanced_standardised_and_made_once():
