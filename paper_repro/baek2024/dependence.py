@@ -41,7 +41,10 @@ class _Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Dependence:
-    """The base problem with one condition changed at a time. All cells take about as many steps as the base."""
+    """The base problem with one condition changed at a time. All cells pass over as many examples as the base.
+
+    Epochs leave out a remainder smaller than a batch: 125 examples in batches of 50 make 1280 steps instead of 1600.
+    """
 
     problem: RealData = RealData()
     width: int = 256
@@ -63,8 +66,8 @@ def cells(config: Dependence) -> list[_Cell]:
     """Every condition at every value."""
     problem, network, training = config.problem, Mlp((config.width,)), config.training
     found = [
-        # Fewer examples for more epochs: the number of steps stays, up to rounding, and so does that of records.
-        _Cell("n_train", n, replace(problem, n_train=n), network, _as_many_steps(training, problem.n_train / n))
+        # Fewer examples for more epochs, and as many records.
+        _Cell("n_train", n, replace(problem, n_train=n), network, _for_as_many(training, problem.n_train / n))
         for n in config.n_train
     ]
     found += [_Cell("width", width, problem, Mlp((width,)), training) for width in config.widths]
@@ -74,7 +77,7 @@ def cells(config: Dependence) -> list[_Cell]:
     return found + [_Cell("eta", eta, problem, network, replace(training, eta=eta)) for eta in config.eta]
 
 
-def _as_many_steps(training: Training, factor: float) -> Training:
+def _for_as_many(training: Training, factor: float) -> Training:
     every = max(1, round(training.record_every * factor))
     return replace(training, epochs=every * (training.epochs // training.record_every), record_every=every)
 
