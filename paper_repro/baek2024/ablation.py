@@ -265,14 +265,14 @@ def _experiment(name: str, title: str, standard: Ablation, full: Ablation) -> Ex
 
 
 _PENALTIES = (0.003, 0.01, 0.03, 0.1)
-_STANDARD = Ablation(penalty=(0.03,))
+_STANDARD = Ablation(rho=(0.05, 0.1, 0.2), penalty=(0.03,))
 DIGITS = _experiment(
     "digits",
     "The ablation on digits with 30 % label noise",
     _STANDARD,
     Ablation(rho=(0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.8), penalty=_PENALTIES),
 )
-_GENERATED = Ablation(problem=RealData("mnist1d"), rho=(0.1, 0.2, 0.4), penalty=(0.03,), seeds=4)
+_GENERATED = Ablation(problem=RealData("mnist1d"), rho=(0.1, 0.2), penalty=(0.03,), seeds=4)
 MNIST1D = _experiment(
     "mnist1d",
     "The ablation on MNIST-1D with 30 % label noise",

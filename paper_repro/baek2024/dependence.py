@@ -143,26 +143,17 @@ def tables(dataset: xr.Dataset) -> tuple[Table, ...]:
     return (Table(caption, head, tuple(rows)),)
 
 
-def _experiment(name: str, title: str, base: Dependence) -> Experiment:
-    few = replace(
-        base,
-        n_train=(base.n_train[0], 1000),
-        widths=(base.widths[0], 256),
-        Delta=(0.0, 0.3),
-        eta=(0.1,),
-        methods=("1-SAM",),
-        seeds=4,
-    )
-    small = replace(base.training, epochs=4, record_every=2)
-    tiny = replace(base.problem, n_train=200)
+def _experiment(name: str, title: str, standard: Dependence, full: Dependence) -> Experiment:
+    small = replace(full.training, epochs=4, record_every=2)
+    tiny = replace(full.problem, n_train=200)
     return Experiment(
         id=f"baek2024.{name}",
         title=title,
         question="How does the gain depend on the number of examples, the width, the noise rate and the step size?",
         config={
             "smoke": Dependence(tiny, 16, small, (200,), (16,), (0.3,), (0.03,), ("1-SAM",), (0.1,), 2),
-            "standard": few,
-            "full": base,
+            "standard": standard,
+            "full": full,
         },
         units=lambda config: len(runs(config)),
         run=run,
@@ -180,16 +171,24 @@ def _experiment(name: str, title: str, base: Dependence) -> Experiment:
     )
 
 
-DEPENDENCE = _experiment("dependence", "When SAM helps: digits", Dependence())
+_FULL = Dependence()
+DEPENDENCE = _experiment(
+    "dependence",
+    "When SAM helps: digits",
+    replace(_FULL, n_train=(125, 1000), widths=(16, 256), Delta=(0.0, 0.3), eta=(0.1,), methods=("1-SAM",), seeds=4),
+    _FULL,
+)
+_GENERATED = Dependence(
+    RealData("mnist1d"),
+    n_train=(500, 1000, 2000, 4000),
+    widths=(32, 256),
+    Delta=(0.0, 0.3, 0.5),
+    eta=(0.03, 0.1),
+    rho=(0.1, 0.2, 0.4),
+)
 DEPENDENCE_MNIST1D = _experiment(
     "dependence_mnist1d",
     "When SAM helps: MNIST-1D",
-    Dependence(
-        RealData("mnist1d"),
-        n_train=(500, 1000, 2000, 4000),
-        widths=(32, 256),
-        Delta=(0.0, 0.3, 0.5),
-        eta=(0.03, 0.1),
-        rho=(0.1, 0.2, 0.4),
-    ),
+    replace(_GENERATED, n_train=(1000, 4000), widths=(256,), Delta=(0.3,), eta=(0.1,), methods=("1-SAM",), seeds=4),
+    _GENERATED,
 )
