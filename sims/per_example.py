@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from sims import factors
 from sims.factors import Factors
 from sims.rules import Batch, Objective, ascent_step, is_factored, networks, shard_size, shards
+from spec.validation import require
 
 Params = Any
 PLAIN_BLOCK = 50  # examples whose gradients the plain path writes out at once
@@ -53,8 +54,10 @@ def contributions(rule: Any, objective: Objective, params: Params, batch: Batch)
     """For every example: (norm of its gradient under the rule, norm of its residual), both (n,).
 
     Their means over groups are what a rule gives to clean and to mislabelled examples; the residual norm is the example
-    weight: sigma(-t f) where the rule takes the residual, for the logistic loss.
+    weight: sigma(-t f) where the rule takes the residual, for the logistic loss. Raises InputError for other rules.
     """
+    sums = hasattr(rule, "perturbs_residual")
+    require(sums, "rule", rule, "one whose gradient is a sum over examples (SGD, SAM, L-SAM or J-SAM)")
     if not objective.model.factored:
         return _plain_contributions(rule, objective, params, batch)
 
