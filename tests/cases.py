@@ -38,6 +38,7 @@ RULES = [
     Sam(RHO, "example", "adaptive"),
     JacobianSam(RHO, 2, "adaptive"),
 ]
+PERTURBED = [rule for rule in RULES if hasattr(rule, "rho")]
 # Rules that are no sum over examples, or wrap another one. Compiling is dear: they run on FEW models.
 COMPOSED = [
     Gsam(RHO, 0.3),

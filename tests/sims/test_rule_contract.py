@@ -43,7 +43,7 @@ perturbed_pair = pytest.mark.parametrize(("case", "rule"), PERTURBED_PAIRS, ids=
 every_pair_and_dtype = pytest.mark.parametrize(
     ("case", "rule", "dtype"),
     [(*pair, jnp.float64) for pair in PAIRS]
-    + [(CASES["two layers"], rule, jnp.float32) for rule in [*RULES, *COMPOSED]],
+    + [(CASES["two layers"], rule, jnp.float32) for rule in [*RULES, *COMPOSED[:3]]],
     ids=name,
 )
 
