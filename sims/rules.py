@@ -7,6 +7,7 @@ add to the parameters, one copy of them for every shard, for any model; `factors
 """
 
 from collections.abc import Callable
+from dataclasses import fields
 from functools import partial, singledispatch
 from typing import Any, NamedTuple
 
@@ -22,21 +23,26 @@ from spec.validation import InputError
 Params = Any
 State = Any
 
-# Continuous fields are leaves, so that one compiled program serves a whole grid of them; discrete fields are static.
-# The static part names the type: tree structures of different types may compare equal (seen with jax 0.10), and a
-# compiled L-SAM would then now and then be served for J-SAM.
-for _record in (Sam, LogitSam, JacobianSam):
+
+def register(record: type, *continuous: str) -> None:
+    """Make a rule's record a pytree: continuous fields, which come first, are leaves (or subtrees); others are static.
+
+    So one compiled program serves a whole grid of the continuous ones. The static part names the type: tree structures
+    of different types may compare equal (seen with jax 0.10), and a compiled L-SAM would now and then be served for
+    J-SAM.
+    """
+    discrete = [field.name for field in fields(record) if field.name not in continuous]
     jax.tree_util.register_pytree_node(
-        _record,
-        lambda rule: ((rule.rho,), (type(rule), rule.sharpness, rule.ascent)),
-        lambda static, leaves: static[0](leaves[0], *static[1:]),
+        record,
+        lambda rule: (tuple(getattr(rule, n) for n in continuous), (record, *(getattr(rule, n) for n in discrete))),
+        lambda static, leaves: static[0](*leaves, *static[1:]),
     )
-jax.tree_util.register_pytree_node(Sgd, lambda rule: ((), (Sgd,)), lambda static, leaves: Sgd())
-jax.tree_util.register_pytree_node(
-    Regularised,
-    lambda rule: ((rule.activation, rule.last_layer), (Regularised, rule.form)),
-    lambda static, leaves: Regularised(*leaves, static[1]),
-)
+
+
+register(Sgd)
+register(Regularised, "activation", "last_layer")
+for _record in (Sam, LogitSam, JacobianSam):
+    register(_record, "rho")
 
 PERTURBED_COPIES = 2**28  # bytes of perturbed copies of the parameters that the plain path keeps at once
 
@@ -103,21 +109,48 @@ def gradient(rule: Any, state: State, objective: Objective, params: Params, batc
     raise TypeError(f"no gradient is defined for {rule!r}")
 
 
+@singledispatch
+def with_plain(
+    rule: Any, state: State, objective: Objective, params: Params, batch: Batch
+) -> tuple[Params, Params, State]:
+    """(the rule's gradient, the plain gradient of the same batch, the next state).
+
+    Where the rule comes by the plain gradient on its way, it is not computed a second time.
+    """
+    g, state = gradient(rule, state, objective, params, batch)
+    return g, gradient(Sgd(), (), objective, params, batch)[0], state
+
+
+@with_plain.register(Sam)
+@with_plain.register(LogitSam)
+@with_plain.register(JacobianSam)
+def _(rule: Any, state: State, objective: Objective, params: Params, batch: Batch) -> tuple[Params, Params, State]:
+    factored = is_factored(rule, objective.model)
+    if rule.ascent == "last" or not (factored or shard_size(rule, batch) == len(batch.t)):
+        return with_plain.dispatch(object)(rule, state, objective, params, batch)
+    logit_network, jacobian_network, plain = _ascended(rule, objective, params, batch)
+    return _pulled_back(logit_network, jacobian_network, objective, params, batch), plain(), state
+
+
 @gradient.register(Sgd)
 @gradient.register(Sam)
 @gradient.register(LogitSam)
 @gradient.register(JacobianSam)
 def _(rule: Any, state: State, objective: Objective, params: Params, batch: Batch) -> tuple[Params, State]:
     def of(part: Batch) -> Params:
-        logit_network, jacobian_network = networks(rule, objective, params, part)
-        logits, pull_back = jax.vjp(jacobian_network, params)
-        if logit_network is not jacobian_network:
-            logits = logit_network(params)
-        return pull_back(objective.residuals(logits, part.t) / len(part.t))[0]
+        return _pulled_back(*networks(rule, objective, params, part), objective, params, part)
 
     if shard_size(rule, batch) == len(batch.t) or is_factored(rule, objective.model):
         return of(batch), state
     return _mean(of, shards(rule, batch), params), state
+
+
+def _pulled_back(logit: Network, jacobian: Network, objective: Objective, params: Params, batch: Batch) -> Params:
+    """mean_i <residual_i(logit network), grad f_i(Jacobian network)>."""
+    logits, pull_back = jax.vjp(jacobian, params)
+    if logit is not jacobian:
+        logits = logit(params)
+    return pull_back(objective.residuals(logits, batch.t) / len(batch.t))[0]
 
 
 @gradient.register
@@ -149,21 +182,36 @@ def networks(rule: Any, objective: Objective, params: Params, batch: Batch) -> t
 
     The batch is one shard, unless the rule is factored on this model: then it may hold many.
     """
+    return _ascended(rule, objective, params, batch)[:2]
+
+
+def _ascended(
+    rule: Any, objective: Objective, params: Params, batch: Batch
+) -> tuple[Network, Network, Callable[[], Params]]:
+    """networks, and what gives the gradient that the ascent followed: the plain one, unless ascent is 'last'."""
     plain = objective.network(batch.x)
     if not (rule.perturbs_residual or rule.perturbs_jacobian):
-        return plain, plain
+        return plain, plain, lambda: _pulled_back(plain, plain, objective, params, batch)
     if is_factored(rule, objective.model):
         logits, pull_back = factors.tap(plain, params)
         m = shard_size(rule, batch)
-        residuals = _relative(objective.residuals(logits, batch.t), m)
-        moved = factors.ascended(plain, pull_back(residuals), rule.rho, m, rule.ascent)
+        residuals, size = _relative(objective.residuals(logits, batch.t), m)
+        taken = pull_back(residuals)
+        moved = factors.ascended(plain, taken, rule.rho, m, rule.ascent)
+
+        def followed() -> Params:
+            return factors.weighted_sum(plain, params, taken, size)
     else:
-        eps = ascent_step(rule, objective, params, batch)
+        g, size = _relative_gradient(rule, objective, params, batch)
+        eps = step_along(rule, params, g)
 
         def moved(p: Params, dense: Dense = affine) -> jax.Array:
             return plain(jax.tree.map(jnp.add, p, eps), dense)
 
-    return moved if rule.perturbs_residual else plain, moved if rule.perturbs_jacobian else plain
+        def followed() -> Params:
+            return jax.tree.map(lambda leaf: size * leaf, g)
+
+    return moved if rule.perturbs_residual else plain, moved if rule.perturbs_jacobian else plain, followed
 
 
 def is_factored(rule: Any, model: Model) -> bool:
@@ -181,19 +229,35 @@ def ascent_step(rule: Any, objective: Objective, params: Params, shard: Batch) -
 
     'last': g without the entries of all layers but the last. 'adaptive': rho T^2 g/||T g||, T = |w| + 0.01.
     """
+    return step_along(rule, params, _relative_gradient(rule, objective, params, shard)[0])
+
+
+def step_along(rule: Any, params: Params, g: Params) -> Params:
+    """The ascent step for a given gradient, of which only the direction counts."""
+    T = jax.tree.map(lambda p: jnp.abs(p) + ADAPTIVE_OFFSET if rule.ascent == "adaptive" else jnp.ones_like(p), params)
+    along = unit(jax.tree.map(jnp.multiply, T, g))
+    return jax.tree.map(lambda s, u: (rule.rho * (s * u)).astype(u.dtype), T, along)
+
+
+def unit(tree: Params) -> Params:
+    """tree/||tree||, zero where the tree is zero; its squares must not underflow together."""
+    squares = sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(tree))
+    # Guarded before the square root: otherwise the value at zero is finite but its derivative is NaN.
+    positive = squares > 0
+    scale = jnp.where(positive, 1 / jnp.sqrt(jnp.where(positive, squares, 1)), 0)
+    return jax.tree.map(lambda leaf: scale * leaf, tree)
+
+
+def _relative_gradient(rule: Any, objective: Objective, params: Params, shard: Batch) -> tuple[Params, jax.Array]:
+    """(g/size, size) with g the gradient of the shard's mean loss and size that of its largest residual."""
 
     def logits_of(p: Params) -> jax.Array:
         hidden = objective.model.body(p, shard.x, affine)
         return objective.model.readout(p, jax.lax.stop_gradient(hidden) if rule.ascent == "last" else hidden, affine)
 
     logits, pull_back = jax.vjp(logits_of, params)
-    (g,) = pull_back(_relative(objective.residuals(logits, shard.t), len(shard.t)))
-    T = jax.tree.map(lambda p: jnp.abs(p) + ADAPTIVE_OFFSET if rule.ascent == "adaptive" else jnp.ones_like(p), params)
-    squares = sum(jnp.sum((s * gi) ** 2) for s, gi in zip(jax.tree.leaves(T), jax.tree.leaves(g), strict=True))
-    # Guarded before the square root: otherwise the value at g = 0 is finite but its derivative is NaN.
-    positive = squares > 0
-    scale = jnp.where(positive, rule.rho / jnp.sqrt(jnp.where(positive, squares, 1)), 0)
-    return jax.tree.map(lambda s, gi: (scale * s**2 * gi).astype(gi.dtype), T, g)
+    residuals, size = _relative(objective.residuals(logits, shard.t), len(shard.t))
+    return pull_back(residuals)[0], size[0]
 
 
 def shard_size(rule: Any, batch: Batch) -> int:
@@ -211,12 +275,16 @@ def shards(rule: Any, batch: Batch) -> Batch:
     return jax.tree.map(lambda a: a.reshape(-1, m, *a.shape[1:]), batch)
 
 
-def _relative(residuals: jax.Array, m: int) -> jax.Array:
-    """Residuals relative to the largest of their shard: only the direction of an ascent counts, and so they cannot
-    underflow together when all are small."""
+def _relative(residuals: jax.Array, m: int) -> tuple[jax.Array, jax.Array]:
+    """Residuals over n, relative to the size of the largest of their shard, and that size for every example, (n,).
+
+    Only the direction of an ascent counts, and so they cannot underflow together when all are small. Sizes are powers
+    of two: multiplying by them again gives the plain gradient without rounding.
+    """
     groups = residuals.reshape(-1, m * residuals[0].size)
     largest = jax.lax.stop_gradient(jnp.max(jnp.abs(groups), axis=1, keepdims=True))
-    return (groups / jnp.where(largest > 0, largest, 1)).reshape(residuals.shape)
+    size = jnp.ldexp(jnp.ones_like(largest), jnp.frexp(largest)[1])
+    return (groups / (size * len(residuals))).reshape(residuals.shape), jnp.repeat(size[:, 0], m)
 
 
 def _mean(function: Callable[[Batch], Params], groups: Batch, params: Params) -> Params:
