@@ -144,10 +144,10 @@ def cancelling_shift(w: FloatArray, x: FloatArray, y: FloatArray, mislabelled: N
     r"""delta = -H(w)^{-1} c, shape (d,): grad L_t(w + delta) = grad L_y(w) + O(||delta||^2).
 
     A perturbation eps alone never does it: grad L_t(w + eps) = grad L_y(w + eps) + c for every eps, so a step whose eps
-    comes from the true labels still descends along c. In population delta = -(Delta/(1 - 2 Delta)) H^{-1} E[t x]; -E[t x]
-    is the difference of observed and flipped gradients. Raises LinAlgError where H is singular.
+    comes from the true labels still descends along c. In population delta = -(Delta/(1 - 2 Delta)) H^{-1} E[t x], and
+    E[t x] is the flipped gradient minus the observed one. Raises LinAlgError where H is singular.
     """
-    return -np.linalg.solve(hessian(w, x, y), tilt(x, y, mislabelled))
+    return np.asarray(-np.linalg.solve(hessian(w, x, y), tilt(x, y, mislabelled)), dtype=float)
 
 
 def compensated_step(

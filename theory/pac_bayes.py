@@ -1,7 +1,7 @@
 r"""The PAC-Bayes bound of Xu et al. (2026), Theorem 1, with every step of its proof, and a repaired form.
 
 n samples, of which n_s = (1 - Delta) n keep their true label; loss in [0, 1]; K parameters, w their values. With
-probability >= 1 - delta, if the kept samples are drawn from the test law and L(w) <= E L(w + eps), eps ~ N(0, sigma^2 I),
+probability >= 1 - delta, if the kept samples come from the test law and L(w) <= E L(w + eps), eps ~ N(0, sigma^2 I),
 
     L(w) <= max_{||eps|| <= rho} L_t(w + eps)/(1 - Delta) + 1/((1 - Delta) sqrt(n_s)) + sqrt(X(n_s)/(n_s - 1)),
     X(n) = (K/4) log(1 + ||w||^2/rho^2 (1 + sqrt(log n/K))^2) + 1/4 + log(n/delta) + 2 log(6 n + 3 K).
@@ -44,7 +44,7 @@ def complexity(norm: float, rho: float, K: int, n: float, confidence: float = 0.
 def theorem_1(
     perturbed_loss: float, norm: float, *, rho: float, K: int, n: float, Delta: float, confidence: float = 0.05
 ) -> Bound:
-    """The published bound; perturbed_loss = max over the ball of the loss on observed labels. InputError if n_s <= 1."""
+    """The published bound; perturbed_loss = max over the ball of the observed loss. Raises InputError for n_s <= 1."""
     require_integer("K", K, at_least=1)
     require_real("rho", rho, low=0.0, low_open=True)
     require_real("Delta", Delta, low=0.0, high=1.0)
@@ -82,7 +82,7 @@ def gaussian_divergence(norm: float, K: int, posterior: float, prior: float) -> 
 class Prior(NamedTuple):
     """The j-th member of the grid of priors, its variance, and the share 6/(pi^2 j^2) of delta that it is given."""
 
-    index: int
+    j: int
     variance: float
     share: float
 

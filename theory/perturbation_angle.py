@@ -1,15 +1,15 @@
 r"""The angle between SAM's perturbation under noisy and under true labels, in closed form.
 
-SAM's step is rho g/||g||, so that its angle is that of the gradients g_0 (true labels) and g_0 + Delta m, m = ||m|| e_1:
+SAM's step is rho g/||g||: its angle is that of the gradients g_0 (true labels) and g_0 + Delta m, m = ||m|| e_1.
 
     theta = atan2( Delta ||m|| |u_2|,  u_1 (u_1 + Delta ||m||) + u_2^2 ),   g_0 = u_1 e_1 + u_2 w_perp/||w_perp||.
 
     mixture x = y (B e_1 + gamma z):  u_1 = kappa gamma_1^2 w_1 - A B,  u_2 = kappa gamma^2 ||w_perp||,  ||m|| = B,
-        A = E sigma(-s), kappa = E sigma'(s), s ~ N(B w_1, gamma_1^2 w_1^2 + gamma^2 ||w_perp||^2), by Stein's lemma;
-        gamma_1 is gamma for isotropic and 0 for orthogonal noise;
-    teacher y = sign x_1:  u_1 = a w_1 - c,  u_2 = a ||w_perp||,  ||m|| = 2 c,  a = E sigma'(||w|| z),  c = 1/sqrt(2 pi).
+        A = E sigma(-s), kappa = E sigma'(s), s ~ N(B w_1, gamma_1^2 w_1^2 + gamma^2 ||w_perp||^2)
+        by Stein's lemma; gamma_1 is gamma for isotropic and 0 for orthogonal noise;
+    teacher y = sign x_1:  u_1 = a w_1 - c, u_2 = a ||w_perp||, ||m|| = 2 c, a = E sigma'(||w|| z), c = 1/sqrt(2 pi).
 
-Here gamma is the noise of the mixture. All results are derived; Xu et al. (2026) assert a rotation without computing it.
+gamma is the noise of the mixture. All results are derived; Xu et al. (2026) assert a rotation without computing it.
 """
 
 from functools import singledispatch

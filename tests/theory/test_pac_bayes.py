@@ -38,14 +38,14 @@ def test_the_prior_lies_above_and_within_one_step_of_the_target(norm, rho, K, n)
     variance = pb.posterior_std(rho, K, n) ** 2
     prior, target = pb.grid_prior(norm, K, n, variance), variance + norm**2 / K
     assert target * (1 - 1e-12) <= prior.variance <= target * np.exp(1 / K) * (1 + 1e-12)
-    assert prior.index >= 1
+    assert prior.j >= 1
 
 
 def test_shares_of_the_union_sum_to_one():
     norms = np.sqrt(np.arange(400) * 1e-4)
     priors = [pb.grid_prior(r, 2, 10, 1e-4) for r in norms]
-    assert {round(p.share * np.pi**2 * p.index**2 / 6, 12) for p in priors} == {1.0}
-    assert len({p.index for p in priors}) > 5
+    assert {round(p.share * np.pi**2 * p.j**2 / 6, 12) for p in priors} == {1.0}
+    assert len({p.j for p in priors}) > 5
 
 
 def test_beyond_the_grid_the_bound_says_nothing():

@@ -108,7 +108,7 @@ def test_on_the_axis_the_noise_reverses_exactly_the_overshoot_zone(problem):
 
 
 def test_overshoot_zone_in_known_cases():
-    assert pa.overshoot_zone(replace(ISOTROPIC, Delta=0.0)) == (2 * 1.3 / 0.64,) * 2
+    assert pa.overshoot_zone(replace(ISOTROPIC, Delta=0.0)) == pytest.approx((2 * 1.3 / 0.64,) * 2)
     assert pa.overshoot_zone(replace(ORTHOGONAL, Delta=0.0)) == (np.inf, np.inf)
     assert pa.overshoot_zone(replace(TEACHER, Delta=0.0)) == (np.inf, np.inf)
     assert pa.overshoot_zone(ORTHOGONAL)[0] == pytest.approx(np.log(0.65 / 0.35) / 1.3)

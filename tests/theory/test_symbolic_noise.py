@@ -49,8 +49,8 @@ def test_its_zero_and_its_slope(rates):
     assert zero(derived.effective_rate_slope() - (1 - precision * hit - Delta) / (1 + gamma) ** 2)
     three = np.delete(rates, 1, axis=1)
     agree(noise_compensation.cancelling_gamma, derived.cancelling_gamma(), (Delta, precision, hit), three)
-    slopes = [float(derived.effective_rate_slope().subs(gamma, 0).subs(dict(zip((Delta, precision, hit), row, strict=True))))
-              for row in three]  # fmt: skip
+    at_zero = sp.lambdify((Delta, precision, hit), derived.effective_rate_slope().subs(gamma, 0))
+    slopes = [at_zero(*row) for row in three]
     np.testing.assert_array_equal(noise_compensation.helpful_sign(*three.T), -np.sign(slopes))
 
 
