@@ -43,6 +43,14 @@ class Batch(NamedTuple):
     t: jax.Array
 
 
+class Part(NamedTuple):
+    """A Batch that knows the places (n,) of its examples in the training split, for rules that remember examples."""
+
+    x: jax.Array
+    t: jax.Array
+    places: jax.Array
+
+
 class Objective(NamedTuple):
     """A model, and loss(logits of one example, its label) -> number."""
 
@@ -90,7 +98,9 @@ def init(rule: Any, params: Params) -> State:
 
 
 @singledispatch
-def gradient(rule: Any, state: State, objective: Objective, params: Params, batch: Batch) -> tuple[Params, State]:
+def gradient(
+    rule: Any, state: State, objective: Objective, params: Params, batch: Batch | Part
+) -> tuple[Params, State]:
     """The rule's gradient of the mean loss of a batch, a tree like params, and the next state.
 
     Finite at a stationary point. Raises InputError when sharpness does not divide the batch.
@@ -104,15 +114,21 @@ def gradient(rule: Any, state: State, objective: Objective, params: Params, batc
 @gradient.register(JacobianSam)
 def _(rule: Any, state: State, objective: Objective, params: Params, batch: Batch) -> tuple[Params, State]:
     def of(part: Batch) -> Params:
-        logit_network, jacobian_network = networks(rule, objective, params, part)
-        logits, pull_back = jax.vjp(jacobian_network, params)
-        if logit_network is not jacobian_network:
-            logits = logit_network(params)
-        return pull_back(objective.residuals(logits, part.t) / len(part.t))[0]
+        return residual_gradient(objective, params, part, *networks(rule, objective, params, part))
 
     if shard_size(rule, batch) == len(batch.t) or is_factored(rule, objective.model):
         return of(batch), state
-    return _mean(of, shards(rule, batch), params), state
+    return mean_over_shards(of, shards(rule, batch), params), state
+
+
+def residual_gradient(
+    objective: Objective, params: Params, part: Batch, logit_network: Network, jacobian_network: Network
+) -> Params:
+    """mean_i <residual_i(logit network), grad f_i(Jacobian network)>, a tree like params."""
+    logits, pull_back = jax.vjp(jacobian_network, params)
+    if logit_network is not jacobian_network:
+        logits = logit_network(params)
+    return pull_back(objective.residuals(logits, part.t) / len(part.t))[0]
 
 
 def networks(rule: Any, objective: Objective, params: Params, batch: Batch) -> tuple[Network, Network]:
@@ -129,12 +145,17 @@ def networks(rule: Any, objective: Objective, params: Params, batch: Batch) -> t
         residuals = _relative(objective.residuals(logits, batch.t), m)
         moved = factors.ascended(plain, pull_back(residuals), rule.rho, m, rule.ascent)
     else:
-        eps = ascent_step(rule, objective, params, batch)
-
-        def moved(p: Params, dense: Dense = affine) -> jax.Array:
-            return plain(jax.tree.map(jnp.add, p, eps), dense)
-
+        moved = displaced(plain, ascent_step(rule, objective, params, batch))
     return moved if rule.perturbs_residual else plain, moved if rule.perturbs_jacobian else plain
+
+
+def displaced(network: Network, eps: Params) -> Network:
+    """The network whose weights are eps away from the parameters it is given."""
+
+    def moved(p: Params, dense: Dense = affine) -> jax.Array:
+        return network(jax.tree.map(jnp.add, p, eps), dense)
+
+    return moved
 
 
 def is_factored(rule: Any, model: Model) -> bool:
@@ -176,8 +197,8 @@ def shard_size(rule: Any, batch: Batch) -> int:
     return m
 
 
-def shards(rule: Any, batch: Batch) -> Batch:
-    """The batch cut into consecutive shards: leaves (n / m, m, ...)."""
+def shards(rule: Any, batch: Any) -> Any:
+    """The batch, of any kind, cut into consecutive shards: leaves (n / m, m, ...)."""
     m = shard_size(rule, batch)
     return jax.tree.map(lambda a: a.reshape(-1, m, *a.shape[1:]), batch)
 
@@ -190,7 +211,7 @@ def _relative(residuals: jax.Array, m: int) -> jax.Array:
     return (groups / jnp.where(largest > 0, largest, 1)).reshape(residuals.shape)
 
 
-def _mean(function: Callable[[Batch], Params], groups: Batch, params: Params) -> Params:
+def mean_over_shards(function: Callable[[Any], Params], groups: Any, params: Params) -> Params:
     """The mean of function over shards, as many at a time as PERTURBED_COPIES has room for."""
     count = len(groups.t)
     copies = 3 * sum(leaf.nbytes for leaf in jax.tree.leaves(params))  # eps, the moved weights and their gradient
