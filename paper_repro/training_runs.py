@@ -75,7 +75,7 @@ def _program(
         source, traced = shared
         draw, start, order = jax.random.split(key, 3)
         drawn = data.sample(problem, draw, dtype=jnp.dtype(dtype), source=source)
-        rule = jax.tree.unflatten(kind, traced)
+        rule = rules.bind(jax.tree.unflatten(kind, traced), drawn.train, jax.random.fold_in(key, 3))
         params = model.init(start, jnp.dtype(dtype))
         return train(rule, training, model=model, loss=loss, params=params, data=drawn, observe=recorded, key=order)[1]
 

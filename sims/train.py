@@ -10,7 +10,7 @@ import optax
 from sims.data import Data, Split
 from sims.models import Model
 from sims.observables import Observable
-from sims.rules import Batch, Objective, gradient, init
+from sims.rules import Batch, Objective, Part, gradient, init
 from spec.training import Training
 from spec.validation import InputError
 
@@ -77,7 +77,7 @@ def train(
     return final[0], trajectory | {"first_nonfinite_step": final[4]}
 
 
-def _take(split: Split, indices: jax.Array | None) -> Batch:
+def _take(split: Split, indices: jax.Array | None) -> Batch | Part:
     if indices is None:
         return Batch(split.x, split.t)
-    return Batch(split.x[indices], split.t[indices])
+    return Part(split.x[indices], split.t[indices], indices)
