@@ -91,7 +91,7 @@ def _(
     return jax.lax.cond(state < rule.record.warm_up_steps, plain, corrected), state + 1
 
 
-def with_true_labels(rule: Compensated, batch: Batch | Part) -> Labelled:
+def with_true_labels(rule: Any, batch: Batch | Part) -> Labelled:
     """The batch with the true labels that the rule holds for its places; a Batch without places is the whole split."""
     if isinstance(batch, Part):
         return Labelled(batch.x, batch.t, rule.y[batch.places])

@@ -135,7 +135,7 @@ def gradient(
 
 @singledispatch
 def with_plain(
-    rule: Any, state: State, objective: Objective, params: Params, batch: Batch
+    rule: Any, state: State, objective: Objective, params: Params, batch: Batch | Part
 ) -> tuple[Params, Params, State]:
     """(the rule's gradient, the plain gradient of the same batch, the next state).
 
