@@ -11,10 +11,10 @@ and with the bump D(m) = sigma(delta - m) - sigma(-m), symmetric about delta/2 a
     noise-dominated  <=>  sigma(-m_c) < beta sigma(-m_n);     there r < 1  <=>  D(m_c) > beta D(m_n);
     r < 0  <=>  sigma(-m_c) - beta sigma(-m_n) and sigma(delta - m_c) - beta sigma(delta - m_n) differ in sign.
 
-For beta = 1 noise-dominated means m_c > m_n, and there r < 1 <=> m_c + m_n < delta, while r > 0 always: never group C.
-Proof: D falls with |m - delta/2|, and |m_c - delta/2| < |m_n - delta/2| <=> (m_c - m_n)(m_c + m_n - delta) < 0; both
-differences have the sign of m_n - m_c.  For any beta a clean-dominated point with m_c > m_n has r > 1: its dominated
-side has the smaller amplification (theory.down_weighting.conflict_ratio).
+For beta = 1, r < 1 <=> m_c + m_n < delta, whichever side dominates (noise does iff m_c > m_n), and r > 0: no group C.
+Proof: r - 1 = (D(m_c) - D(m_n))/(sigma(-m_c) - sigma(-m_n)), whose denominator has the sign of m_n - m_c. D falls with
+|m - delta/2|, so that the numerator has the sign of (m_n - m_c)(m_c + m_n - delta). For any beta a clean-dominated
+point with m_c > m_n has r > 1: its dominated side is amplified less (theory.down_weighting.conflict_ratio).
 All derived here. Arguments broadcast; margins are real, delta > 0, beta > 0.
 """
 
