@@ -182,3 +182,18 @@ def compensated_step(
 def _unit(v: FloatArray) -> FloatArray:
     length = np.linalg.norm(v)
     return v / length if length > 0 else v
+
+
+def orthonormal_margin_gains(z: FloatArray, selected: NDArray[np.bool_], *, rho: float, strength: float) -> FloatArray:
+    r"""How eps' = rho g/||g|| + strength g* moves the margins z_i = t_i <w, x_i> of orthonormal inputs, shape (n,):
+
+        -rho sigma(-z_i)/sqrt(sum_j sigma(-z_j)^2)  +  (strength/m) sigma(z_i) for the m selected examples.
+
+    Without the first term a selected example of margin z has the weight sigma(-z - (strength/m) sigma(z)) instead of
+    sigma(-z): a positive strength suppresses it, the more the better its observed label is fitted. That helps iff
+    mostly mislabelled examples are selected, and only once they are memorised.
+    """
+    s = expit(-z)
+    length = np.linalg.norm(s)
+    gains = -rho * s / length if length > 0 else np.zeros_like(s)
+    return gains + np.asarray(selected) * strength / max(1, int(np.sum(selected))) * expit(z)
