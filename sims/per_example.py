@@ -44,9 +44,14 @@ def weighted_gradient(objective: Objective, params: Params, batch: Batch, weight
     residuals = objective.residuals(logits, batch.t)
 
     def of(w: jax.Array) -> Params:
-        return pull_back(w.reshape(-1, *[1] * (residuals.ndim - 1)) * residuals)[0]
+        return pull_back(scaled(residuals, w))[0]
 
     return of(weights) if weights.ndim == 1 else jax.vmap(of)(weights)
+
+
+def scaled(residuals: jax.Array, weights: jax.Array) -> jax.Array:
+    """weights_i residual_i, for residuals (n,) or (n, classes) and weights (n,)."""
+    return weights.reshape(-1, *[1] * (residuals.ndim - 1)) * residuals
 
 
 def contributions(rule: Any, objective: Objective, params: Params, batch: Batch) -> tuple[jax.Array, jax.Array]:

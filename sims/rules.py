@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from sims import factors
+from sims.data import Split
 from sims.factors import Dense, Network, affine
 from sims.models import Model
 from spec.rules import ADAPTIVE_OFFSET, JacobianSam, LogitSam, Sam, Sgd
@@ -41,6 +42,14 @@ class Batch(NamedTuple):
 
     x: jax.Array
     t: jax.Array
+
+
+class Part(NamedTuple):
+    """A Batch that knows the places (n,) of its examples in the training split, for rules that remember examples."""
+
+    x: jax.Array
+    t: jax.Array
+    places: jax.Array
 
 
 class Objective(NamedTuple):
@@ -77,6 +86,11 @@ def _logistic_jvp(primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Arra
     return logistic(logit, t), -jax.nn.sigmoid(-t * logit) * (t * d_logit + logit * d_t)
 
 
+def squared(logit: jax.Array, t: jax.Array) -> jax.Array:
+    """(f - t)^2/2 for a label t in {-1, 1}."""
+    return (logit - t) ** 2 / 2
+
+
 def cross_entropy(logits: jax.Array, t: jax.Array) -> jax.Array:
     """-log softmax(f)_t for a class t."""
     # A one-hot product rather than an index, whose derivative would be a slow scatter.
@@ -87,6 +101,18 @@ def cross_entropy(logits: jax.Array, t: jax.Array) -> jax.Array:
 def init(rule: Any, params: Params) -> State:
     """The state a rule carries from step to step; stateless rules carry the empty tuple."""
     return ()
+
+
+@singledispatch
+def begin_epoch(rule: Any, state: State) -> State:
+    """The state at the start of an epoch; most rules do not count them."""
+    return state
+
+
+@singledispatch
+def report(rule: Any, state: State, train: Split) -> dict[str, jax.Array]:
+    """What a rule's state has to say of the training split, to be recorded beside the observables."""
+    return {}
 
 
 @singledispatch
