@@ -7,7 +7,7 @@ add to the parameters, one copy of them for every shard, for any model; `factors
 """
 
 from collections.abc import Callable
-from functools import singledispatch
+from functools import partial, singledispatch
 from typing import Any, NamedTuple
 
 import jax
@@ -17,7 +17,7 @@ from sims import factors
 from sims.data import Split
 from sims.factors import Dense, Network, affine
 from sims.models import Model
-from spec.rules import ADAPTIVE_OFFSET, JacobianSam, LogitSam, Sam, Sgd
+from spec.rules import ADAPTIVE_OFFSET, JacobianSam, LogitSam, Regularised, Sam, Sgd
 from spec.validation import InputError
 
 Params = Any
@@ -33,6 +33,11 @@ for _record in (Sam, LogitSam, JacobianSam):
         lambda static, leaves: static[0](leaves[0], *static[1:]),
     )
 jax.tree_util.register_pytree_node(Sgd, lambda rule: ((), (Sgd,)), lambda static, leaves: Sgd())
+jax.tree_util.register_pytree_node(
+    Regularised,
+    lambda rule: ((rule.activation, rule.last_layer), (Regularised, rule.form)),
+    lambda static, leaves: Regularised(*leaves, static[1]),
+)
 
 PERTURBED_COPIES = 2**28  # bytes of perturbed copies of the parameters that the plain path keeps at once
 
@@ -139,6 +144,30 @@ def _(rule: Any, state: State, objective: Objective, params: Params, batch: Batc
     if shard_size(rule, batch) == len(batch.t) or is_factored(rule, objective.model):
         return of(batch), state
     return _mean(of, shards(rule, batch), params), state
+
+
+@gradient.register
+def _(rule: Regularised, state: State, objective: Objective, params: Params, batch: Batch) -> tuple[Params, State]:
+    def total(p: Params) -> jax.Array:
+        hidden = objective.model.hidden(p, batch.x)
+        losses = jax.vmap(objective.loss)(objective.model.readout(p, hidden, affine), batch.t)
+        sizes = jax.vmap(partial(_size, rule.form))(hidden)
+        return (
+            jnp.mean(losses)
+            + rule.activation * jnp.mean(sizes)
+            + rule.last_layer * _size(rule.form, objective.model.head(p))
+        )
+
+    return jax.grad(total)(params), state
+
+
+def _size(form: str, a: jax.Array) -> jax.Array:
+    """||a||^2/2, or ||a||, whose derivative is taken to be 0 at 0."""
+    square = jnp.sum(a**2)
+    if form == "squared":
+        return square / 2
+    positive = square > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1)), 0)
 
 
 def networks(rule: Any, objective: Objective, params: Params, batch: Batch) -> tuple[Network, Network]:

@@ -30,6 +30,14 @@ Ascent = Literal["all", "last", "adaptive"]
 ADAPTIVE_OFFSET = 0.01
 
 
+def _require_length(name: str, value: object) -> None:
+    """A number >= 0 or an array of them. Anything that is no number may be traced: there is nothing to look at."""
+    if isinstance(value, np.ndarray):
+        require_reals(name, tuple(value.ravel().tolist()), low=0.0)
+    elif isinstance(value, Real | np.generic | complex | str | list | tuple | None):
+        require_real(name, value, low=0.0)
+
+
 @dataclass(frozen=True)
 class Sgd:
     """The plain gradient of the mean loss: the whole batch is one shard, without an ascent step."""
@@ -54,11 +62,7 @@ class _Perturbed:
     perturbs_jacobian: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if isinstance(self.rho, np.ndarray):
-            require_reals("rho", tuple(self.rho.ravel().tolist()), low=0.0)
-        elif isinstance(self.rho, Real | np.generic | complex | str | list | tuple | None):
-            require_real("rho", self.rho, low=0.0)
-        # Anything else is a traced number, or a placeholder of the tree machinery: there is nothing to look at.
+        _require_length("rho", self.rho)
         m = self.sharpness
         whole = isinstance(m, int | np.integer) and not isinstance(m, bool) and m >= 1
         named = isinstance(m, str) and m in ("example", "batch")
@@ -102,4 +106,30 @@ class JacobianSam(_Perturbed):
         return "J-SAM" + self._suffix()
 
 
-Rule = Sgd | Sam | LogitSam | JacobianSam
+@dataclass(frozen=True)
+class Regularised:
+    r"""The plain gradient of  mean_i l_i + activation * mean_i N(h_i) + last_layer * N(V),  without an ascent step.
+
+    h_i are the inputs of the last layer, V its weights without biases. form: 'norm', N(a) = ||a||, or 'squared',
+    N(a) = ||a||^2/2. Source: the regulariser of Baek et al. (2024), Section 4, of which only the words are known to us
+    ("norm" of last hidden activations and last-layer weights); the squared form is added for comparison.
+    """
+
+    activation: float
+    last_layer: float
+    form: Literal["norm", "squared"] = "norm"
+    sharpness: ClassVar[Sharpness] = "batch"
+    perturbs_residual: ClassVar[bool] = False
+    perturbs_jacobian: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        for name in ("activation", "last_layer"):
+            _require_length(name, getattr(self, name))
+        require_choice("form", self.form, ("norm", "squared"))
+
+    @property
+    def name(self) -> str:
+        return "SGD + norms" if self.form == "norm" else "SGD + squared norms"
+
+
+Rule = Sgd | Sam | LogitSam | JacobianSam | Regularised

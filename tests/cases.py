@@ -15,7 +15,7 @@ from sims.data import Data, Split
 from sims.models import Model, lenet, linear, mlp, two_layer_linear
 from sims.rules import Batch, Objective, cross_entropy, gradient, init, logistic
 from spec.networks import LeNet
-from spec.rules import JacobianSam, LogitSam, Sam, Sgd
+from spec.rules import JacobianSam, LogitSam, Regularised, Sam, Sgd
 
 N, D = 6, 3  # the batch holds every class equally often, and shards of two
 RHO = 0.3
@@ -36,6 +36,7 @@ RULES = [
     LogitSam(RHO, 2, "last"),
     Sam(RHO, "example", "adaptive"),
     JacobianSam(RHO, 2, "adaptive"),
+    Regularised(0.2, 0.3),
 ]
 PERTURBED = [rule for rule in RULES if hasattr(rule, "rho")]
 
