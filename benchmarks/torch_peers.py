@@ -80,9 +80,9 @@ def logistic_sweep(w: np.ndarray, rho: np.ndarray, x: np.ndarray, t: np.ndarray,
 
 def meta_gradient(params: Any, batch: Any, clean: Any, w: Any, eta: float, classes: int | None) -> Program:
     """dL/dw by differentiating through a gradient step with create_graph; arguments as in benchmarks.meta_gradient."""
-    leaves = [torch.tensor(np.asarray(p[name]), requires_grad=True) for p in params for name in ("w", "b")]
-    (x, t), (x_clean, t_clean) = (tuple(torch.tensor(np.asarray(a)) for a in b) for b in (batch, clean))
-    weights = torch.tensor(np.asarray(w), requires_grad=True)
+    leaves = [torch.tensor(np.array(p[name]), requires_grad=True) for p in params for name in ("w", "b")]
+    (x, t), (x_clean, t_clean) = (tuple(torch.tensor(np.array(a)) for a in b) for b in (batch, clean))
+    weights = torch.tensor(np.array(w), requires_grad=True)
 
     def losses(p: Any, x: Any, t: Any) -> Any:
         for a, b in zip(p[:-2:2], p[1:-2:2], strict=True):
