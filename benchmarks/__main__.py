@@ -1,6 +1,6 @@
 """What things cost, as ratios measured in one run: python -m benchmarks [SECTION ...] (or make bench).
 
-Sections: steps, down_weighting, sweeps, kernels, memory (default: all). Every row times two programs alternately,
+Sections: steps, down_weighting, sweeps, kernels, meta, memory (default: all). Every row times two programs alternately,
 after warm-up, until their results are ready. Writes out/ratios.json and out/ratios.svg. Absolute times on shared
 machines mean little.
 """
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import down_weighting, kernels, memory, steps, sweeps, torch_peers
+from benchmarks import down_weighting, kernels, memory, meta_gradient, steps, sweeps, torch_peers
 from benchmarks.timing import Row
 from spec.validation import require
 
@@ -24,6 +24,7 @@ SECTIONS = {
     "down_weighting": down_weighting.rows,
     "sweeps": sweeps.rows,
     "kernels": kernels.rows,
+    "meta": meta_gradient.rows,
     "memory": memory.rows,
 }
 REPEATS = 15

@@ -59,7 +59,7 @@ def weighted_gradient(
     residuals = objective.residuals(logits, batch.t)
 
     def of(w: jax.Array) -> Params:
-        return pull_back(w.reshape(-1, *[1] * (residuals.ndim - 1)) * residuals)[0]
+        return pull_back(scaled(residuals, w))[0]
 
     return of(weights) if weights.ndim == 1 else jax.vmap(of)(weights)
 
@@ -67,6 +67,11 @@ def weighted_gradient(
 def _require_sum(rule: Any) -> None:
     sums = hasattr(rule, "perturbs_residual")
     require(sums, "rule", rule, "one whose gradient is a sum over examples (SGD, SAM, L-SAM or J-SAM)")
+
+
+def scaled(residuals: jax.Array, weights: jax.Array) -> jax.Array:
+    """weights_i residual_i, for residuals (n,) or (n, classes) and weights (n,)."""
+    return weights.reshape(-1, *[1] * (residuals.ndim - 1)) * residuals
 
 
 def contributions(rule: Any, objective: Objective, params: Params, batch: Batch) -> tuple[jax.Array, jax.Array]:

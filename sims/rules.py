@@ -104,6 +104,11 @@ def _logistic_jvp(primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Arra
     return logistic(logit, t), -jax.nn.sigmoid(-t * logit) * (t * d_logit + logit * d_t)
 
 
+def squared(logit: jax.Array, t: jax.Array) -> jax.Array:
+    """(f - t)^2/2 for a label t in {-1, 1}."""
+    return (logit - t) ** 2 / 2
+
+
 def cross_entropy(logits: jax.Array, t: jax.Array) -> jax.Array:
     """-log softmax(f)_t for a class t."""
     # A one-hot product rather than an index, whose derivative would be a slow scatter.
@@ -120,6 +125,18 @@ def bind(rule: Any, train: Split, key: jax.Array) -> Any:
 def init(rule: Any, params: Params) -> State:
     """The state a rule carries from step to step; stateless rules carry the empty tuple."""
     return ()
+
+
+@singledispatch
+def begin_epoch(rule: Any, state: State) -> State:
+    """The state at the start of an epoch; most rules do not count them."""
+    return state
+
+
+@singledispatch
+def report(rule: Any, state: State, train: Split) -> dict[str, jax.Array]:
+    """What a rule's state has to say of the training split, to be recorded beside the observables."""
+    return {}
 
 
 @singledispatch

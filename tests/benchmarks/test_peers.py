@@ -1,12 +1,14 @@
 """A ratio means something only if both sides compute the same: every peer of the benchmarks against ours."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from cases import distance
 
-from benchmarks import kernels, steps, sweeps, timing, torch_peers
+from benchmarks import kernels, meta_gradient, steps, sweeps, timing, torch_peers
 from benchmarks.__main__ import main, plot, table
 from sims import models, tangent_kernel
 from spec.rules import Sam
@@ -63,6 +65,16 @@ def test_kernels_are_the_same(monkeypatch):
     assert distance(kernels.two_products(params, x), expected) < 1e-5
 
 
+@pytest.mark.parametrize("classes", [None, 3])
+def test_meta_gradients_are_the_same(classes, monkeypatch):
+    for name, size in {"N": 6, "M": 4, "WIDTH": 9, "D": 4}.items():
+        monkeypatch.setattr(meta_gradient, name, size)
+    objective, given = meta_gradient.arguments(classes)
+    expected = jax.jit(partial(meta_gradient.ours, objective))(*given)
+    for program in meta_gradient.peers(objective, given, classes).values():
+        assert distance(jnp.asarray(program()), expected) < 1e-5
+
+
 def test_ratios_say_which_side_is_faster():
     square = jnp.ones((300, 300))
     slow, fast = jax.jit(lambda a: a @ a @ a @ a @ a @ a @ a @ a), jax.jit(lambda a: a[0] + 1)
@@ -73,5 +85,5 @@ def test_ratios_say_which_side_is_faster():
 
 
 def test_unknown_sections_are_named():
-    with pytest.raises(InputError, match="SECTION must be one of steps, sweeps, kernels, memory, got 'step'"):
+    with pytest.raises(InputError, match="SECTION must be one of steps, sweeps, kernels, meta, memory, got 'step'"):
         main(["step"])
