@@ -30,17 +30,25 @@ MNIST1D = RealData("mnist1d")
 
 @dataclass(frozen=True)
 class OnData:
-    """Data sets, a network and a training; every block at every rho. warmup: its length as a share of the training."""
+    """Data sets, a network and a training; every block at every rho. warmup: its length as a share of the training.
+
+    only: the methods, kinds of noise, members of the family or settings to keep; none: all.
+    """
 
     problems: tuple[RealData, ...] = (RealData(),)
     network: Mlp = Mlp((256,))
     training: Training = TRAINING
     rho: tuple[float, ...] = (0.1,)
     warmup: float = 0.25
+    only: tuple[str, ...] = ()
     seeds: int = 8
 
     def __post_init__(self) -> None:
         require_reals("rho", self.rho, low=0.0)
+
+    def keeps(self, name: str) -> bool:
+        """Whether `only` lets it through."""
+        return not self.only or name in self.only
 
 
 def _unit(config: OnData, rule: object, problem: RealData, network: Mlp, training: Training) -> TrainingRun:
@@ -85,12 +93,10 @@ def control_entries(config: OnData) -> list[Entry]:
             "SGD-GrC": Without(base, "C"),
             "SAM only on B": Only(base, "B"),
         }
-        entries += [
-            Entry(block, label, _unit(config, rule, problem, config.network, config.training))
-            for label, rule in rules.items()
-        ]
         slower = replace(config.training, eta=0.75 * config.training.eta)
-        entries.append(Entry(block, "SAM, step size × 0.75", _unit(config, base, problem, config.network, slower)))
+        units = {label: _unit(config, rule, problem, config.network, config.training) for label, rule in rules.items()}
+        units["SAM, step size × 0.75"] = _unit(config, base, problem, config.network, slower)
+        entries += [Entry(block, label, unit) for label, unit in units.items() if config.keeps(label)]
     return entries
 
 
@@ -106,6 +112,8 @@ def noise_entries(config: OnData) -> list[Entry]:
     entries = []
     for block, problem, rho in _blocks(config):
         for name, noise in kinds.items():
+            if not config.keeps(name):
+                continue
             noisy, base = replace(problem, noise=noise), Sam(rho, "batch")
             rules = {"SAM": base, "SGD": Sgd(), "SANER": saner(config, base, noisy)}
             if name != "none":
@@ -135,13 +143,14 @@ def family_entries(config: OnData) -> list[Entry]:
         Entry(f"{block}, {name}", label, _unit(config, rule, problem, config.network, config.training))
         for block, problem, rho in _blocks(config)
         for name, base in family(rho).items()
+        if config.keeps(name)
         for label, rule in (("plain", base), ("with down-weighting", saner(config, base, problem)))
     ]
 
 
 def ablation_entries(config: OnData) -> list[Entry]:
     """SAM and SANER as alpha, warm-up, rho, width and the number of examples change one at a time."""
-    entries = []
+    entries: list[Entry] = []
     problem, network, training = config.problems[0], config.network, config.training
 
     def pair(name: str, rho: float, problem: RealData, network: Mlp, alpha: float, share: float) -> list[Entry]:
@@ -164,7 +173,7 @@ def ablation_entries(config: OnData) -> list[Entry]:
         entries += pair(f"width {width}", rho, problem, Mlp((width,)), ALPHA, share)
     for n in (250, 500):
         entries += pair(f"{n} examples", rho, replace(problem, n_train=n), network, ALPHA, share)
-    return entries
+    return [entry for entry in entries if config.keeps(entry.block)]
 
 
 def survives(dataset: xr.Dataset) -> Table:
@@ -188,6 +197,8 @@ def survives(dataset: xr.Dataset) -> Table:
     blocks = list(dict.fromkeys(dataset["block"].values))
     rows = []
     for says, first, second, reading in questions:
+        if not {first, second} <= set(dataset["label"].values):
+            continue
         gaps = [interval(comparison.difference(dataset, b, first, second, reading)) for b in blocks]
         rows.append((says, f"{first} − {second}: {reading}", *(f"{g.points(signed=True)}: {verdict(g)}" for g in gaps)))
     caption = "Which statements the controls leave standing (differences in points, paired 95 % intervals)"
@@ -206,13 +217,14 @@ def _experiment(
     entries: Callable[[OnData], list[Entry]],
     standard: OnData,
     full: OnData,
+    smallest: tuple[str, ...],
     extra: Callable[[xr.Dataset], Sequence[Table]] = lambda dataset: (),
 ) -> Experiment:
     def run(config: OnData, parts: Parts) -> xr.Dataset:
         return comparison.compare(entries(config), parts)
 
     small = replace(TRAINING, epochs=2, record_every=1)
-    smoke = OnData((RealData(n_train=250, n_validation=300),), Mlp((8,)), small, (0.1,), 0.5, 2)
+    smoke = OnData((RealData(n_train=250, n_validation=300),), Mlp((8,)), small, (0.1,), 0.5, smallest, 2)
     return Experiment(
         id=f"luong2026.{name}",
         title=title,
@@ -242,6 +254,7 @@ CONTROLS = _experiment(
     control_entries,
     OnData(rho=(0.1,), seeds=4),
     OnData(_BOTH, rho=(0.1, 0.4)),
+    ("SAM", "SANER", "random halved, count of B", "noise-dominated halved (oracle)"),
     lambda dataset: (survives(dataset),),
 )
 NOISE_KINDS = _experiment(
@@ -251,6 +264,7 @@ NOISE_KINDS = _experiment(
     noise_entries,
     OnData(rho=(0.1,), seeds=2),
     OnData(_BOTH, rho=(0.1,)),
+    ("none",),
 )
 FAMILY = _experiment(
     "family",
@@ -259,6 +273,7 @@ FAMILY = _experiment(
     family_entries,
     OnData(rho=(0.1,), seeds=2),
     OnData(_BOTH, rho=(0.1,)),
+    ("VaSSO",),
 )
 ABLATIONS = _experiment(
     "ablations",
@@ -267,5 +282,6 @@ ABLATIONS = _experiment(
     ablation_entries,
     OnData(rho=(0.1,), seeds=2),
     OnData(rho=(0.1, 0.05, 0.2, 0.4)),
+    ("width 32",),
 )
 EXPERIMENTS = (CONTROLS, NOISE_KINDS, FAMILY, ABLATIONS)
