@@ -37,20 +37,18 @@ class TrainingRun:
 def simulate(unit: TrainingRun) -> xr.Dataset:
     """Train for every seed; dimensions (seed, epoch). Raises NonFiniteError naming quantity, step and seed."""
     source = _source(unit.problem) if isinstance(unit.problem, RealData) else None
-    # The rule's continuous parameters are traced, so that one compiled program serves a whole grid.
-    leaves, structure = jax.tree.flatten(unit.rule)
-    hyper = {f"parameter_{i}": [leaf] for i, leaf in enumerate(leaves)}
+    # The continuous fields of a rule are traced, so that one compiled program serves a whole grid of them.
+    traced, kind = jax.tree.flatten(unit.rule)
     size = source.x.shape[1] if source is not None else unit.problem.d  # type: ignore[union-attr]
     classes = None if source is None else source.classes
-    result = ensemble.ensemble(
-        _program(structure, unit.problem, unit.network, unit.training, unit.observe, unit.dtype, size, classes),
+    return ensemble.ensemble(
+        _program(kind, unit.problem, unit.network, unit.training, unit.observe, unit.dtype, size, classes),
         seeds=unit.seeds,
-        grid=hyper,
+        grid={},
         epochs=range(0, unit.training.epochs + 1, unit.training.record_every),
-        shared=source,
+        shared=(source, [np.asarray(value, unit.dtype) for value in traced]),
         block=1 if jax.default_backend() == "cpu" else None,  # vectorised seeds are slower on few cores
     )
-    return result.isel(dict.fromkeys(hyper, 0), drop=True)
 
 
 @cache
@@ -60,7 +58,7 @@ def _source(problem: RealData) -> data.Source:
 
 @cache
 def _program(
-    structure: Any,
+    kind: jax.tree_util.PyTreeDef,
     problem: Problem,
     network: Network,
     training: Training,
@@ -73,10 +71,11 @@ def _program(
     loss = rules.logistic if classes is None else rules.cross_entropy
     recorded = observables.together(*(getattr(observables, name) for name in observe))
 
-    def run(key: jax.Array, hyper: Mapping[str, jax.Array], source: data.Source | None) -> Mapping[str, jax.Array]:
+    def run(key: jax.Array, hyper: Mapping[str, jax.Array], shared: Any) -> Mapping[str, jax.Array]:
+        source, traced = shared
         draw, start, order = jax.random.split(key, 3)
         drawn = data.sample(problem, draw, dtype=jnp.dtype(dtype), source=source)
-        rule = jax.tree.unflatten(structure, [value.astype(dtype) for value in hyper.values()])
+        rule = rules.bind(jax.tree.unflatten(kind, traced), drawn.train, jax.random.fold_in(key, 3))
         params = model.init(start, jnp.dtype(dtype))
         return train(rule, training, model=model, loss=loss, params=params, data=drawn, observe=recorded, key=order)[1]
 

@@ -8,16 +8,17 @@ add to the parameters, one copy of them for every shard, for any model; `factors
 
 from collections.abc import Callable
 from dataclasses import fields
-from functools import singledispatch
+from functools import partial, singledispatch
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from sims import factors
+from sims.data import Split
 from sims.factors import Dense, Network, affine
 from sims.models import Model
-from spec.rules import ADAPTIVE_OFFSET, JacobianSam, LogitSam, Sam, Sgd
+from spec.rules import ADAPTIVE_OFFSET, JacobianSam, LogitSam, Regularised, Sam, Sgd
 from spec.validation import InputError
 
 Params = Any
@@ -25,21 +26,29 @@ State = Any
 
 
 def register(record: type, *continuous: str) -> None:
-    """Make a rule's record a pytree: continuous fields, which come first, are leaves (or subtrees); others are static.
+    """Make a rule's record a pytree: continuous fields are leaves (or subtrees), the others are static.
 
     So one compiled program serves a whole grid of the continuous ones. The static part names the type: tree structures
     of different types may compare equal (seen with jax 0.10), and a compiled L-SAM would now and then be served for
     J-SAM.
     """
     discrete = [field.name for field in fields(record) if field.name not in continuous]
+
+    def rebuilt(static: tuple[Any, ...], leaves: Any) -> Any:
+        rule: Any = object.__new__(record)  # without its checks: the tree machinery also fills trees with placeholders
+        for name, value in zip((*discrete, *continuous), (*static[1:], *leaves), strict=True):
+            object.__setattr__(rule, name, value)
+        return rule
+
     jax.tree_util.register_pytree_node(
         record,
         lambda rule: (tuple(getattr(rule, n) for n in continuous), (record, *(getattr(rule, n) for n in discrete))),
-        lambda static, leaves: static[0](*leaves, *static[1:]),
+        rebuilt,
     )
 
 
 register(Sgd)
+register(Regularised, "activation", "last_layer")
 for _record in (Sam, LogitSam, JacobianSam):
     register(_record, "rho")
 
@@ -51,6 +60,14 @@ class Batch(NamedTuple):
 
     x: jax.Array
     t: jax.Array
+
+
+class Part(NamedTuple):
+    """A Batch that knows the places (n,) of its examples in the training split, for rules that remember examples."""
+
+    x: jax.Array
+    t: jax.Array
+    places: jax.Array
 
 
 class Objective(NamedTuple):
@@ -94,13 +111,21 @@ def cross_entropy(logits: jax.Array, t: jax.Array) -> jax.Array:
 
 
 @singledispatch
+def bind(rule: Any, train: Split, key: jax.Array) -> Any:
+    """The rule for one training split. Those that need true labels or randomness get them here; others stay."""
+    return rule
+
+
+@singledispatch
 def init(rule: Any, params: Params) -> State:
     """The state a rule carries from step to step; stateless rules carry the empty tuple."""
     return ()
 
 
 @singledispatch
-def gradient(rule: Any, state: State, objective: Objective, params: Params, batch: Batch) -> tuple[Params, State]:
+def gradient(
+    rule: Any, state: State, objective: Objective, params: Params, batch: Batch | Part
+) -> tuple[Params, State]:
     """The rule's gradient of the mean loss of a batch, a tree like params, and the next state.
 
     Finite at a stationary point. Raises InputError when sharpness does not divide the batch.
@@ -110,7 +135,7 @@ def gradient(rule: Any, state: State, objective: Objective, params: Params, batc
 
 @singledispatch
 def with_plain(
-    rule: Any, state: State, objective: Objective, params: Params, batch: Batch
+    rule: Any, state: State, objective: Objective, params: Params, batch: Batch | Part
 ) -> tuple[Params, Params, State]:
     """(the rule's gradient, the plain gradient of the same batch, the next state).
 
@@ -128,7 +153,7 @@ def _(rule: Any, state: State, objective: Objective, params: Params, batch: Batc
     if rule.ascent == "last" or not (factored or shard_size(rule, batch) == len(batch.t)):
         return with_plain.dispatch(object)(rule, state, objective, params, batch)
     logit_network, jacobian_network, plain = _ascended(rule, objective, params, batch)
-    return _pulled_back(logit_network, jacobian_network, objective, params, batch), plain(), state
+    return residual_gradient(objective, params, batch, logit_network, jacobian_network), plain(), state
 
 
 @gradient.register(Sgd)
@@ -137,19 +162,45 @@ def _(rule: Any, state: State, objective: Objective, params: Params, batch: Batc
 @gradient.register(JacobianSam)
 def _(rule: Any, state: State, objective: Objective, params: Params, batch: Batch) -> tuple[Params, State]:
     def of(part: Batch) -> Params:
-        return _pulled_back(*networks(rule, objective, params, part), objective, params, part)
+        return residual_gradient(objective, params, part, *networks(rule, objective, params, part))
 
     if shard_size(rule, batch) == len(batch.t) or is_factored(rule, objective.model):
         return of(batch), state
-    return _mean(of, shards(rule, batch), params), state
+    return mean_over_shards(of, shards(rule, batch), params), state
 
 
-def _pulled_back(logit: Network, jacobian: Network, objective: Objective, params: Params, batch: Batch) -> Params:
-    """mean_i <residual_i(logit network), grad f_i(Jacobian network)>."""
-    logits, pull_back = jax.vjp(jacobian, params)
-    if logit is not jacobian:
-        logits = logit(params)
-    return pull_back(objective.residuals(logits, batch.t) / len(batch.t))[0]
+def residual_gradient(
+    objective: Objective, params: Params, part: Batch, logit_network: Network, jacobian_network: Network
+) -> Params:
+    """mean_i <residual_i(logit network), grad f_i(Jacobian network)>, a tree like params."""
+    logits, pull_back = jax.vjp(jacobian_network, params)
+    if logit_network is not jacobian_network:
+        logits = logit_network(params)
+    return pull_back(objective.residuals(logits, part.t) / len(part.t))[0]
+
+
+@gradient.register
+def _(rule: Regularised, state: State, objective: Objective, params: Params, batch: Batch) -> tuple[Params, State]:
+    def total(p: Params) -> jax.Array:
+        hidden = objective.model.hidden(p, batch.x)
+        losses = jax.vmap(objective.loss)(objective.model.readout(p, hidden, affine), batch.t)
+        sizes = jax.vmap(partial(_size, rule.form))(hidden)
+        return (
+            jnp.mean(losses)
+            + rule.activation * jnp.mean(sizes)
+            + rule.last_layer * _size(rule.form, objective.model.head(p))
+        )
+
+    return jax.grad(total)(params), state
+
+
+def _size(form: str, a: jax.Array) -> jax.Array:
+    """||a||^2/2, or ||a||, whose derivative is taken to be 0 at 0."""
+    square = jnp.sum(a**2)
+    if form == "squared":
+        return square / 2
+    positive = square > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1)), 0)
 
 
 def networks(rule: Any, objective: Objective, params: Params, batch: Batch) -> tuple[Network, Network]:
@@ -166,7 +217,7 @@ def _ascended(
     """networks, and what gives the gradient that the ascent followed: the plain one, unless ascent is 'last'."""
     plain = objective.network(batch.x)
     if not (rule.perturbs_residual or rule.perturbs_jacobian):
-        return plain, plain, lambda: _pulled_back(plain, plain, objective, params, batch)
+        return plain, plain, lambda: residual_gradient(objective, params, batch, plain, plain)
     if is_factored(rule, objective.model):
         logits, pull_back = factors.tap(plain, params)
         m = shard_size(rule, batch)
@@ -178,15 +229,21 @@ def _ascended(
             return factors.weighted_sum(plain, params, taken, size)
     else:
         g, size = _relative_gradient(rule, objective, params, batch)
-        eps = step_along(rule, params, g)
-
-        def moved(p: Params, dense: Dense = affine) -> jax.Array:
-            return plain(jax.tree.map(jnp.add, p, eps), dense)
+        moved = displaced(plain, step_along(rule, params, g))
 
         def followed() -> Params:
             return jax.tree.map(lambda leaf: size * leaf, g)
 
     return moved if rule.perturbs_residual else plain, moved if rule.perturbs_jacobian else plain, followed
+
+
+def displaced(network: Network, eps: Params) -> Network:
+    """The network whose weights are eps away from the parameters it is given."""
+
+    def moved(p: Params, dense: Dense = affine) -> jax.Array:
+        return network(jax.tree.map(jnp.add, p, eps), dense)
+
+    return moved
 
 
 def is_factored(rule: Any, model: Model) -> bool:
@@ -244,8 +301,8 @@ def shard_size(rule: Any, batch: Batch) -> int:
     return m
 
 
-def shards(rule: Any, batch: Batch) -> Batch:
-    """The batch cut into consecutive shards: leaves (n / m, m, ...)."""
+def shards(rule: Any, batch: Any) -> Any:
+    """The batch, of any kind, cut into consecutive shards: leaves (n / m, m, ...)."""
     m = shard_size(rule, batch)
     return jax.tree.map(lambda a: a.reshape(-1, m, *a.shape[1:]), batch)
 
@@ -262,7 +319,7 @@ def _relative(residuals: jax.Array, m: int) -> tuple[jax.Array, jax.Array]:
     return (groups / (size * len(residuals))).reshape(residuals.shape), jnp.repeat(size[:, 0], m)
 
 
-def _mean(function: Callable[[Batch], Params], groups: Batch, params: Params) -> Params:
+def mean_over_shards(function: Callable[[Any], Params], groups: Any, params: Params) -> Params:
     """The mean of function over shards, as many at a time as PERTURBED_COPIES has room for."""
     count = len(groups.t)
     copies = 3 * sum(leaf.nbytes for leaf in jax.tree.leaves(params))  # eps, the moved weights and their gradient

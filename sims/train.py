@@ -10,7 +10,7 @@ import optax
 from sims.data import Data, Split
 from sims.models import Model
 from sims.observables import Observable
-from sims.rules import Batch, Objective, gradient, init
+from sims.rules import Batch, Objective, Part, gradient, init
 from spec.training import Training
 from spec.validation import InputError
 
@@ -64,19 +64,20 @@ def train(
         order = jax.random.permutation(key, n)[: n - n % size].reshape(-1, size)
         return jax.lax.scan(step, carry, order)
 
-    def interval(carry: Any, keys: jax.Array) -> tuple[Any, dict[str, jax.Array]]:
-        carry, _ = jax.lax.scan(epoch, carry, keys)
+    def interval(carry: Any, first_and_keys: Any) -> tuple[Any, dict[str, jax.Array]]:
+        first, keys = first_and_keys
+        carry = jax.lax.cond(first, lambda c: c, lambda c: jax.lax.scan(epoch, c, keys)[0], carry)
         return carry, observe(rule, model, objective, carry[0], data)
 
     keys = jax.random.split(key, (training.epochs // training.record_every, training.record_every))
     start = (params, init(rule, params), optimiser.init(params), jnp.int32(0), jnp.int32(-1))
-    first = observe(rule, model, objective, params, data)
-    final, records = jax.lax.scan(interval, start, keys)
-    trajectory = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), first, records)
+    # The state before training is recorded by an interval that does not train: observe is compiled once, not twice.
+    keys = jnp.concatenate([keys[:1], keys])
+    final, trajectory = jax.lax.scan(interval, start, (jnp.arange(len(keys)) == 0, keys))
     return final[0], trajectory | {"first_nonfinite_step": final[4]}
 
 
-def _take(split: Split, indices: jax.Array | None) -> Batch:
+def _take(split: Split, indices: jax.Array | None) -> Batch | Part:
     if indices is None:
         return Batch(split.x, split.t)
-    return Batch(split.x[indices], split.t[indices])
+    return Part(split.x[indices], split.t[indices], indices)

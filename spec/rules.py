@@ -129,6 +129,32 @@ class JacobianSam(_Perturbed):
 
 
 @dataclass(frozen=True)
+class Regularised:
+    r"""The plain gradient of  mean_i l_i + activation * mean_i N(h_i) + last_layer * N(V),  without an ascent step.
+
+    h_i are the inputs of the last layer, V its weights without biases. form: 'norm', N(a) = ||a||, or 'squared',
+    N(a) = ||a||^2/2. Source: the regulariser of Baek et al. (2024), Section 4, of which only the words are known to us
+    ("norm" of last hidden activations and last-layer weights); the squared form is added for comparison.
+    """
+
+    activation: float
+    last_layer: float
+    form: Literal["norm", "squared"] = "norm"
+    sharpness: ClassVar[Sharpness] = "batch"
+    perturbs_residual: ClassVar[bool] = False
+    perturbs_jacobian: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        for name in ("activation", "last_layer"):
+            _require_number(name, getattr(self, name), 0.0)
+        require_choice("form", self.form, ("norm", "squared"))
+
+    @property
+    def name(self) -> str:
+        return "SGD + norms" if self.form == "norm" else "SGD + squared norms"
+
+
+@dataclass(frozen=True)
 class Gsam:
     """n-SAM with the part of the plain gradient that is orthogonal to its own subtracted alpha >= 0 times."""
 
@@ -253,4 +279,5 @@ class Only(_Wrapper):
         return f"{self.base.name} only {self.group}"
 
 
-Rule = Sgd | Sam | LogitSam | JacobianSam | Gsam | Fsam | Vasso | DownWeight | Without | Only
+SamFamily = Sgd | Sam | LogitSam | JacobianSam
+Rule = SamFamily | Regularised | Gsam | Fsam | Vasso | DownWeight | Without | Only

@@ -16,7 +16,19 @@ from sims.data import Data, Split
 from sims.models import Model, lenet, linear, mlp, two_layer_linear
 from sims.rules import Batch, Objective, cross_entropy, gradient, init, logistic
 from spec.networks import LeNet
-from spec.rules import DownWeight, Fsam, Gsam, JacobianSam, LogitSam, Only, Sam, Sgd, Vasso, Without
+from spec.rules import (
+    DownWeight,
+    Fsam,
+    Gsam,
+    JacobianSam,
+    LogitSam,
+    Only,
+    Regularised,
+    Sam,
+    Sgd,
+    Vasso,
+    Without,
+)
 
 N, D = 6, 3  # the batch holds every class equally often, and shards of two
 RHO = 0.3
@@ -37,6 +49,7 @@ RULES = [
     LogitSam(RHO, 2, "last"),
     Sam(RHO, "example", "adaptive"),
     JacobianSam(RHO, 2, "adaptive"),
+    Regularised(0.2, 0.3),
 ]
 PERTURBED = [rule for rule in RULES if hasattr(rule, "rho")]
 # Rules that are no sum over examples, or wrap another one. Compiling is dear: they run on FEW models.

@@ -27,7 +27,7 @@ from cases import (
 )
 
 from sims.rules import Batch, ascent_step
-from spec.rules import JacobianSam, LogitSam, Sam, Sgd
+from spec.rules import JacobianSam, LogitSam, Regularised, Sam, Sgd
 from spec.validation import InputError
 
 
@@ -198,8 +198,15 @@ def frozen_objective(case, rule, params, batch):
         shift = eps if isinstance(rule, Sam | JacobianSam) else jax.tree.map(jnp.zeros_like, eps)
         return lambda w: float(jnp.sum(score(case.model.apply(jax.tree.map(jnp.add, w, shift), shard.x))))
 
+    def penalty(w):
+        if not isinstance(rule, Regularised):
+            return 0.0
+        hidden = np.asarray(case.model.hidden(w, batch.x))
+        head = np.linalg.norm(np.asarray(case.model.head(w)))
+        return float(rule.activation * np.linalg.norm(hidden, axis=1).mean() + rule.last_layer * head)
+
     terms = [of_shard(Batch(batch.x[i : i + m], batch.t[i : i + m])) for i in range(0, N, m)]
-    return lambda w: sum(term(w) for term in terms) / N
+    return lambda w: sum(term(w) for term in terms) / N + penalty(w)
 
 
 @every_model

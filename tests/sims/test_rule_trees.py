@@ -19,5 +19,6 @@ def test_rules_survive_the_round_trip() -> None:
         assert jax.tree.unflatten(structure, leaves) == rule
         assert all(isinstance(leaf, float) for leaf in leaves)
     for rule in RULES:
-        assert jax.tree.leaves(rule) == ([rule.rho] if hasattr(rule, "rho") else [])
+        strengths = ("rho", "activation", "last_layer")
+        assert jax.tree.leaves(rule) == [getattr(rule, name) for name in strengths if hasattr(rule, name)]
     assert jax.tree.leaves(DownWeight(Fsam(RHO), 0.7, "C", 3)) == [RHO, 1.0, 0.9, 0.7]

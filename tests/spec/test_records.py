@@ -125,7 +125,7 @@ def test_describe_goes_into_records_tuples_and_dicts():
     description = records.describe({"data": RealData(classes=(3, 8)), 1: [Sam(0.1), None]})
     assert description["data"]["noise"] == {"record": "SymmetricNoise", "Delta": 0.3, "flips": "stratified"}
     assert description["data"]["classes"] == [3, 8]
-    assert description["1"] == [{"record": "Sam", "rho": 0.1, "sharpness": "example"}, None]
+    assert description["1"] == [{"record": "Sam", "rho": 0.1, "sharpness": "example", "ascent": "all"}, None]
 
 
 @pytest.mark.parametrize(

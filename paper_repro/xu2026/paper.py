@@ -1,0 +1,126 @@
+"""What the project has on Xu et al. (2026): symbols, statements, experiments and claims."""
+
+from paper_repro.registry import Paper, Statement
+from paper_repro.xu2026 import (
+    angle_claims,
+    batch_claims,
+    bound_claims,
+    proof_claims,
+    rate_claims,
+    step_claims,
+    tilt_claims,
+)
+from paper_repro.xu2026.angle_figures import ANGLES, RESIDUALS
+from paper_repro.xu2026.bound_figures import BOUND, FIG_1
+from paper_repro.xu2026.rate_figures import FINITE_BATCHES, RATES
+
+PAPER = Paper(
+    key="xu2026",
+    citation="Xu, Deng, Pang. NCSAM: noise-compensated sharpness-aware minimisation. arXiv 2026.",
+    url="https://arxiv.org/abs/2601.19947",
+    symbols=(
+        ("ỹ, y", "t, y", "observed and true label"),
+        ("α, λ_B", "Delta", "share of wrong labels, in all data or in a batch"),
+        ("ε_SAM, ε_NCSAM", "eps, eps'", "perturbation of SAM, and the compensated one"),
+        ("g*_noise", "g*", "gradient of selected examples under other labels"),
+        ("s(t), κ", "strength × progress", "weight of g*; κ is the strength at full schedule"),
+        ("r_flip", "fraction", "share of the batch that is selected"),
+        ("δ_i", "gap", "difference of the two largest logits"),
+        ("γ of the code's README", "strength", "first step size times the code's multiple"),
+        ("—", "gamma", "weight of g* relative to the batch gradient: strength ‖g‖/ρ before projection"),
+        ("—", "precision", "share of mislabelled examples in a selection"),
+    ),
+    statements=(
+        Statement(
+            "equation 3 and after",
+            "Label noise biases the gradient",
+            "theory.noise_compensation.tilt",
+            ("xu2026.tilt", "xu2026.curvature"),
+            "xu2026.angle",
+            "exactly: it adds a constant tilt to logistic regression and changes no curvature",
+        ),
+        Statement(
+            "after equation 9",
+            "Clean and noisy gradients have a negative inner product, which turns SAM's perturbation away",
+            "theory.perturbation_angle.perturbation_angle",
+            (
+                "xu2026.angle",
+                "xu2026.overshoot_zone",
+                "xu2026.opposed_gradients",
+                "xu2026.batch_moments",
+                "xu2026.orthogonal_cosine",
+                "xu2026.uniform_cosine",
+            ),
+            "xu2026.residual",
+            "it turns, by up to 180°; the negative sign holds at small weights and fails at large ones",
+        ),
+        Statement(
+            "equations 10 to 13, Algorithm 1",
+            "Adding the gradient of simulated noise, projected onto the ball, compensates the perturbation",
+            "theory.noise_compensation.compensated_step",
+            ("xu2026.step", "xu2026.suppression"),
+            None,
+            "the step is implemented as printed; in logistic regression it suppresses the selected examples",
+        ),
+        Statement(
+            "equation 12, the sign",
+            "The simulated noise is added",
+            "theory.noise_compensation.helpful_sign",
+            (
+                "xu2026.sign_rule",
+                "xu2026.effective_rate",
+                "xu2026.cancelling_gamma",
+                "xu2026.difference_estimator",
+                "xu2026.class_rates",
+            ),
+            "xu2026.rates",
+            "right only if the selection's precision exceeds 1 − Δ; below that it raises the noise rate",
+        ),
+        Statement(
+            "equation 12 on one batch",
+            "The same in a batch of finite size",
+            "theory.noise_compensation.finite_batch_optimum",
+            ("xu2026.finite_batch_error", "xu2026.reversal_batch"),
+            "xu2026.finite_batch",
+            "in small batches of many dimensions adding reduces the error: variance outweighs bias",
+        ),
+        Statement(
+            "abstract: compensation of the perturbation removes the harm of the noise",
+            "A corrected perturbation gives a corrected step",
+            "theory.noise_compensation.cancelling_shift",
+            ("xu2026.descent_bias", "xu2026.cancelling_shift"),
+            None,
+            "no: the descent keeps the whole tilt under any perturbation; a shift by −H⁻¹c would cancel it",
+        ),
+        Statement(
+            "Theorem 1 and its proof",
+            "A PAC-Bayes bound with 1/(1 − α) and the effective sample n(1 − α)",
+            "theory.pac_bayes.theorem_1",
+            (
+                "xu2026.theorem_1",
+                "xu2026.gaussian_divergence",
+                "xu2026.union_over_priors",
+                "xu2026.ball",
+                "xu2026.split",
+            ),
+            "xu2026.bound",
+            "every step holds when kept samples follow the test law; it bounds SAM, and says nothing of NCSAM",
+        ),
+        Statement(
+            "Theorem 1, reading",
+            "The bound explains generalisation under symmetric and instance-dependent noise",
+            "theory.pac_bayes.repaired",
+            ("xu2026.vacuous", "xu2026.memorisation", "xu2026.instance_dependent"),
+            "xu2026.bound",
+            "vacuous for networks; prefers memorisers; false under instance-dependent noise, repaired here",
+        ),
+    ),
+    experiments=(ANGLES, RESIDUALS, RATES, FINITE_BATCHES, BOUND, FIG_1),
+    claims=tilt_claims.CLAIMS
+    + angle_claims.CLAIMS
+    + batch_claims.CLAIMS
+    + rate_claims.CLAIMS
+    + step_claims.CLAIMS
+    + proof_claims.CLAIMS
+    + bound_claims.CLAIMS,
+)

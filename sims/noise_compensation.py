@@ -1,0 +1,183 @@
+"""Rules of spec.compensation, bound to a run: they need the true labels, randomness, and a count of steps."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from sims.data import Split
+from sims.rules import (
+    Batch,
+    Objective,
+    Part,
+    ascent_step,
+    bind,
+    displaced,
+    gradient,
+    init,
+    mean_over_shards,
+    register,
+    residual_gradient,
+    shards,
+)
+from sims.selection import Seen, select, targets
+from spec.compensation import Compensation, CompensationSchedule, NoiseCompensated, OracleAscent
+from spec.rules import Sgd
+from spec.validation import InputError
+
+Params = Any
+
+
+@dataclass(frozen=True)
+class Compensated:
+    """A record, the true labels y (n,) of the training split, and the key of its draws. Its state counts steps."""
+
+    record: Compensation
+    y: jax.Array
+    key: jax.Array
+
+
+@bind.register(NoiseCompensated)
+@bind.register(OracleAscent)
+def compensated(record: Compensation, train: Split, key: jax.Array) -> Compensated:
+    """A record as a rule for a training split. Only oracles look at its true labels."""
+    return Compensated(record, train.y, key)
+
+
+register(NoiseCompensated, "base", "strength")
+register(OracleAscent, "base")
+register(Compensated, "record", "y", "key")
+
+
+class Labelled(NamedTuple):
+    """A batch with its true labels: x (n, d), t (n,), y (n,)."""
+
+    x: jax.Array
+    t: jax.Array
+    y: jax.Array
+
+
+@init.register
+def _(rule: Compensated, params: Params) -> jax.Array:
+    return jnp.int32(0)
+
+
+@gradient.register
+def _(
+    rule: Compensated, state: jax.Array, objective: Objective, params: Params, batch: Batch | Part
+) -> tuple[Params, jax.Array]:
+    base = rule.record.base
+    labelled = with_true_labels(rule, batch)
+
+    def corrected() -> Params:
+        eps = perturbation(rule.record, objective, params, labelled, state, rule.key)
+
+        def of(shard: Labelled) -> Params:
+            plain = objective.network(shard.x)
+            moved = displaced(plain, eps(shard))
+            seen = moved if base.perturbs_residual else plain, moved if base.perturbs_jacobian else plain
+            return residual_gradient(objective, params, Batch(shard.x, shard.t), *seen)
+
+        return mean_over_shards(of, shards(base, labelled), params)
+
+    def plain() -> Params:
+        return gradient(Sgd(), (), objective, params, batch)[0]
+
+    if rule.record.warm_up_steps == 0:
+        return corrected(), state + 1
+    return jax.lax.cond(state < rule.record.warm_up_steps, plain, corrected), state + 1
+
+
+def with_true_labels(rule: Any, batch: Batch | Part) -> Labelled:
+    """The batch with the true labels that the rule holds for its places; a Batch without places is the whole split."""
+    if isinstance(batch, Part):
+        return Labelled(batch.x, batch.t, rule.y[batch.places])
+    if len(batch.t) != len(rule.y):
+        raise InputError(f"batch must be a Part or hold all {len(rule.y)} training examples, got {len(batch.t)}")
+    return Labelled(batch.x, batch.t, rule.y)
+
+
+@singledispatch
+def perturbation(
+    record: Any, objective: Objective, params: Params, batch: Labelled, step: jax.Array, key: jax.Array
+) -> Callable[[Labelled], Params]:
+    """eps' as a function of the shard of the batch that it perturbs; a tree like params."""
+    raise TypeError(f"no perturbation is defined for {record!r}")
+
+
+@perturbation.register
+def _(record: OracleAscent, objective: Objective, params: Params, *_: Any) -> Callable[[Labelled], Params]:
+    return lambda shard: ascent_step(record.base, objective, params, Batch(shard.x, shard.y))
+
+
+@perturbation.register
+def _(
+    record: NoiseCompensated, objective: Objective, params: Params, batch: Labelled, step: jax.Array, key: jax.Array
+) -> Callable[[Labelled], Params]:
+    g = noise_gradient(record, objective, params, batch, jax.random.fold_in(key, step))
+    s = record.sign * record.strength * progress(record.schedule, step)
+
+    def of(shard: Labelled) -> Params:
+        eps = ascent_step(record.base, objective, params, Batch(shard.x, shard.t))
+        free = jax.tree.map(lambda e, gi: e + (s * gi).astype(e.dtype), eps, g)
+        return projected(free, record.base.rho, record.project)
+
+    return of
+
+
+def noise_gradient(
+    record: NoiseCompensated, objective: Objective, params: Params, batch: Labelled, key: jax.Array
+) -> Params:
+    """g*: the gradient of the mean loss of the selected examples under their targets, a tree; zero if none is."""
+    logits, pull_back = jax.vjp(objective.network(batch.x), params)
+    chosen, labels = simulated_noise(record, objective, params, batch, key)
+    count = jnp.sum(chosen).astype(logits.dtype)
+    share = (chosen / jnp.where(count > 0, count, 1)).astype(logits.dtype)
+    residuals = smoothed_residuals(objective, logits, labels, record.smoothing)
+    return pull_back(share.reshape(-1, *[1] * (residuals.ndim - 1)) * residuals)[0]
+
+
+def simulated_noise(
+    record: NoiseCompensated, objective: Objective, params: Params, batch: Labelled, key: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """(mask of the selected examples, labels that they are given), both (n,)."""
+    hidden = objective.model.hidden(params, batch.x)
+    logits = objective.network(batch.x)(params)
+    seen = Seen(jax.lax.stop_gradient(logits), jax.lax.stop_gradient(hidden), batch.t, batch.y)
+    which, where = jax.random.split(key)
+    return select(record.selection, seen, which), targets(record.target, seen, where)
+
+
+def smoothed_residuals(objective: Objective, logits: jax.Array, labels: jax.Array, smoothing: float) -> jax.Array:
+    """Residuals under labels that put 1 - smoothing on the given label and the rest evenly on all others."""
+    residuals = objective.residuals(logits, labels)
+    if smoothing == 0:
+        return residuals
+    if logits.ndim == 1:
+        return (1 - smoothing) * residuals + smoothing * objective.residuals(logits, -labels)
+    classes = logits.shape[1]
+    every = sum(objective.residuals(logits, jnp.full_like(labels, c)) for c in range(classes))
+    return (1 - smoothing) * residuals + smoothing / (classes - 1) * (every - residuals)
+
+
+def progress(schedule: CompensationSchedule, step: jax.Array) -> jax.Array:
+    """min(1, r(e/epochs)) in the epoch e of a step (spec.compensation.CompensationSchedule)."""
+    if schedule.shape == "constant":
+        return jnp.ones((), float)
+    # As floats of full width first: the ratio of two int32 would be a float32, and make the strength one.
+    t = jnp.minimum(jnp.asarray(step // schedule.steps + 1, float) / schedule.epochs, 1)
+    return jnp.minimum(1, 2 * (3 - 2 * t) * t**2)
+
+
+def projected(eps: Params, rho: Any, project: str | None) -> Params:
+    """'ball': eps min(1, rho/||eps||); 'sphere': rho eps/||eps||, and 0 at 0; None: eps."""
+    if project is None:
+        return eps
+    squares = sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(eps))
+    # Guarded before the square root: otherwise the value at 0 is finite but its derivative is NaN.
+    scale = rho / jnp.sqrt(jnp.where(squares > 0, squares, 1))
+    scale = jnp.where(squares > 0, scale if project == "sphere" else jnp.minimum(1, scale), 0)
+    return jax.tree.map(lambda leaf: (scale * leaf).astype(leaf.dtype), eps)
