@@ -18,7 +18,8 @@ register(Only, "base")
 def in_group(group: Group, plain: jax.Array, perturbed: jax.Array) -> jax.Array:
     """Where the ratio perturbed/plain is in the group, without division; nowhere where plain is zero.
 
-    A ratio that is 1 up to rounding counts as 1: else half of the coordinates would be in B for rho = 0.
+    A ratio that is 1 up to rounding counts as 1: else half of the coordinates would be in B for rho = 0. A coordinate
+    in which the contributions of examples cancel has a larger rounding error, and can still be misjudged there.
     """
     # Signs, not a product: that of two small gradients underflows.
     signs = jnp.sign(plain) * jnp.sign(perturbed)

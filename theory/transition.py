@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import solve_ivp
 from scipy.special import expit
 
@@ -38,9 +38,9 @@ class SignalMemory(NamedTuple):
         """Mislabelled examples for each clean one."""
         return self.Delta / (1 - self.Delta)
 
-    def delta(self, rho: float) -> float:
+    def delta(self, rho: ArrayLike) -> FloatArray:
         """rho ||x||, the shift of every margin under 1-SAM."""
-        return float(rho * np.hypot(self.B, self.gamma))
+        return np.asarray(rho, dtype=float) * np.hypot(self.B, self.gamma)
 
     def margins(self, state: FloatArray) -> tuple[FloatArray, FloatArray]:
         """(m_c, m_n) of states (w_1, v_c, v_n), shape (..., 3)."""
@@ -48,25 +48,28 @@ class SignalMemory(NamedTuple):
         return signal + memory[..., 0], memory[..., 1] - signal
 
 
-def signal_groups(model: SignalMemory, state: FloatArray, rho: float) -> NDArray[np.str_]:
+def signal_groups(model: SignalMemory, state: FloatArray, rho: ArrayLike) -> NDArray[np.str_]:
     """The group of the signal coordinate at states (..., 3)."""
     return two_group_groups(*model.margins(state), model.delta(rho), model.beta)
 
 
-def velocity(model: SignalMemory, state: FloatArray, rho: float, alpha: float = 0.0) -> FloatArray:
+def velocity(model: SignalMemory, state: FloatArray, rho: ArrayLike, alpha: ArrayLike = 0.0) -> FloatArray:
     r"""Minus the 1-SAM gradient of the mean loss for (w_1, v_c, v_n), with a fraction alpha of group B removed:
 
     B (1 - Delta) (s_c - beta s_n) (1 - alpha 1[B]),   gamma s_c/n,   gamma s_n/n,    s = sigma(delta - m).
     """
     s_c, s_n = (expit(model.delta(rho) - m) for m in model.margins(state))
-    kept = np.where(signal_groups(model, state, rho) == "B", 1 - alpha, 1.0)
+    kept = 1 - np.asarray(alpha) * (signal_groups(model, state, rho) == "B")
     signal = model.B * (1 - model.Delta) * (s_c - model.beta * s_n) * kept
     return np.stack([signal, model.gamma * s_c / model.n, model.gamma * s_n / model.n], axis=-1)
 
 
-def descend(model: SignalMemory, rho: float, *, eta: float, steps: int, alpha: float = 0.0) -> FloatArray:
-    """The path of gradient descent from zero, (steps + 1, 3): exact for the n + 1 weights of the model."""
-    path = [np.zeros(3)]
+def descend(model: SignalMemory, rho: ArrayLike, *, eta: float, steps: int, alpha: ArrayLike = 0.0) -> FloatArray:
+    """The path of gradient descent from zero: exact for the n + 1 weights of the model.
+
+    rho and alpha broadcast to a shape s; the result has shape (steps + 1, *s, 3).
+    """
+    path = [np.zeros((*np.broadcast(rho, alpha).shape, 3))]
     for _ in range(steps):
         path.append(path[-1] + eta * velocity(model, path[-1], rho, alpha))
     return np.stack(path)

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from figures import down_weighting as draw
+from paper_repro.luong2026.cases import numbers
 from paper_repro.luong2026.two_group_claims import CLEAN, Margins, simulated_ratio
 from paper_repro.registry import Experiment, FigureBinding, Table
 from spec.seeds import named_seed
@@ -113,33 +114,28 @@ def signal_memory(config: SignalMemory) -> xr.Dataset:
     """Signal weight and margins along descent for every rho and alpha, at logarithmically spaced steps; phases."""
     model = transition.SignalMemory(config.n, config.B, config.gamma, config.Delta)
     steps = np.unique(np.concatenate([[0], np.geomspace(1, config.steps, 200).astype(int)]))
-    paths = np.array(
-        [[transition.descend(model, rho, eta=config.eta, steps=config.steps, alpha=a) for a in config.alpha]
-         for rho in config.rho]
-    )  # fmt: skip
+    rho = np.array(config.rho)[:, None]
+    paths = transition.descend(model, rho, eta=config.eta, steps=config.steps, alpha=np.array(config.alpha))
+    groups = transition.signal_groups(model, paths[steps], rho)
+    paths = np.moveaxis(paths, 0, -2)
     m_c, m_n = model.margins(paths)
     memorised = np.where((m_n > 0).any(axis=-1), (m_n > 0).argmax(axis=-1) * config.eta, -1.0)
     spans = np.zeros((len(config.rho), 3))
-    for i, rho in enumerate(config.rho):
-        for phase in transition.phases(model, rho, end=config.eta * config.steps):
+    for i, one in enumerate(config.rho):
+        for phase in transition.phases(model, one, end=config.eta * config.steps):
             spans[i, "ABC".index(phase.group)] += phase.end - phase.start
     return xr.Dataset(
         {
             "signal": (("rho", "alpha", "time"), paths[..., steps, 0]),
             "m_c": (("rho", "alpha", "time"), m_c[..., steps]),
             "m_n": (("rho", "alpha", "time"), m_n[..., steps]),
-            "group": (("rho", "alpha", "time"), _signal_numbers(model, config, paths[..., steps, :])),
+            "group": (("rho", "alpha", "time"), np.moveaxis(numbers(groups), 0, -1)),
             "span": (("rho", "group_name"), spans),
             "memorised": (("rho", "alpha"), memorised),
         },
         coords={"rho": list(config.rho), "alpha": list(config.alpha), "time": config.eta * steps,
                 "group_name": ["A", "B", "C"]},
     )  # fmt: skip
-
-
-def _signal_numbers(model: transition.SignalMemory, config: SignalMemory, states: np.ndarray) -> np.ndarray:
-    groups = [transition.signal_groups(model, states[i], rho) for i, rho in enumerate(config.rho)]
-    return np.array([[["ABC".find(g) for g in row] for row in block] for block in groups])
 
 
 def _phases(dataset: xr.Dataset) -> Table:

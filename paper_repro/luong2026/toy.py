@@ -109,7 +109,7 @@ def toy(config: Toy) -> xr.Dataset:
                 | {k: (("seed", "step", "axis") if k == "w" else ("seed", "step"), v) for k, v in found.items()}
             )
         )
-    grid = {"w_1": np.linspace(-9, 2.5, 80), "w_2": np.linspace(-2.5, 2.5, 50)}
+    grid = {"w_1": np.linspace(-9, 2.5, 80), "w_2": np.linspace(-2.5, 3.5, 50)}
     w = np.stack(np.meshgrid(*grid.values(), indexing="ij"), axis=-1)
     values = np.logaddexp(0, -t[0] * np.einsum("abk,nk->abn", w, x[0]))
     return xr.concat(runs, dim="rule").assign(
