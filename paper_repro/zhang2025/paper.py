@@ -79,7 +79,7 @@ PAPER = Paper(
                 "zhang2025.filtering_end",
             ),
             "zhang2025.post_filtering",
-            "only with a clean subset inside the training set, and only by additive errors; exact dynamics never regrow free",
+            "regrowth needs an additive error and, but for wrong clean labels, a clean subset that is also trained on",
         ),
         Statement(
             "kernel separation (Assumptions 3 and 4)",
