@@ -140,9 +140,7 @@ def signed_blocks(K: Blocks, y: FloatArray, y_clean: FloatArray) -> Blocks:
 
 
 def signed_state(state: State, y: FloatArray, y_clean: FloatArray, mislabelled: BoolArray) -> State:
-    """rho = 1 - y f in place of residuals: -y r on clean examples, 2 - y r on mislabelled ones. Its own inverse up to
-    the factor y: see plain_state.
-    """
+    """rho = 1 - y f in place of residuals: -y r on clean examples, 2 - y r on mislabelled ones."""
     return State(state.w, np.where(mislabelled, 2 - y * state.r, -y * state.r), -y_clean * state.r_clean)
 
 

@@ -148,20 +148,23 @@ def _descended(case: list[TwoClasses], noisy: float = 0.0) -> FloatArray:
     found = []
     for problem in case:
         w = np.where(problem.mislabelled, noisy, 1.0)
-        theta, path = np.zeros(problem.x.shape[1]), {}
-        gradient = jax.jit(jax.grad(partial(_weighted_loss, w, problem.x, problem.t)))
-        for step in range(4001):
-            path[step] = theta
-            theta = theta - 0.1 * np.asarray(gradient(theta))
-        thetas = np.stack([path[int(t)] for t in TIMES])
+        path = np.asarray(_path(jnp.asarray(w), jnp.asarray(problem.x), jnp.asarray(problem.t)))
+        thetas = path[TIMES.astype(int)]
         rho = (1 - problem.y * (thetas @ problem.x.T))[:, ~problem.mislabelled]
         rho_clean = 1 - problem.y_clean * (thetas @ problem.x_clean.T)
         found += [rho.ravel(), rho_clean.ravel(), 1 - problem.y_clean * (problem.x_clean @ path[4000])]
     return np.concatenate(found)
 
 
-def _weighted_loss(w: Any, x: Any, t: Any, theta: Any) -> Any:
-    return jnp.sum(w * jax.vmap(rules.squared)(x @ theta, t))
+@jax.jit
+def _path(w: jax.Array, x: jax.Array, t: jax.Array) -> jax.Array:
+    def loss(theta: jax.Array) -> jax.Array:
+        return jnp.sum(w * jax.vmap(rules.squared)(x @ theta, t))
+
+    def step(theta: jax.Array, _: None) -> tuple[jax.Array, jax.Array]:
+        return theta - 0.1 * jax.grad(loss)(theta), theta
+
+    return jax.lax.scan(step, jnp.zeros(x.shape[1]), None, length=4001)[1]
 
 
 FILTERING = Claim(
@@ -207,10 +210,14 @@ def features(sample: Sample) -> Features:
 
 def _directions(case: Features, alpha: float = 0.25) -> FloatArray:
     eye = jnp.eye(case.classes)
-    K = feature_reweighting.agreements(
-        FeatureReweight(), jnp.asarray(case.phi), jnp.asarray(case.phi_clean), eye[case.t_clean]
-    )
-    return np.asarray(feature_reweighting.directions(K, eye[case.t], alpha))
+    arguments = (case.phi, eye[case.t], case.phi_clean, eye[case.t_clean], alpha)
+    return np.asarray(_compiled_directions(*map(jnp.asarray, arguments)))
+
+
+@jax.jit
+def _compiled_directions(phi: Any, one_hot: Any, phi_clean: Any, clean_one_hot: Any, alpha: Any) -> Any:
+    K = feature_reweighting.agreements(FeatureReweight(), phi, phi_clean, clean_one_hot)
+    return feature_reweighting.directions(K, one_hot, alpha)
 
 
 def _last_layer(case: Features, *, centred: bool = True) -> FloatArray:
