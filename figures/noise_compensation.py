@@ -61,7 +61,7 @@ def rates(dataset: xr.Dataset) -> Figure:
         ylim=(-0.6, 1.0),
         title="Dotted: no correction",
     )
-    left.legend(title="precision", fontsize=7)
+    left.legend(title="precision", fontsize=6, loc="lower right", ncols=2)
     for D, tone in zip(dataset["Delta"].values, style.shades("n-SAM", dataset.sizes["Delta"]), strict=True):
         row = dataset.sel(Delta=D)
         usable = row["cancelling_gamma"].values > -1

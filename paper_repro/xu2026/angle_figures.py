@@ -9,8 +9,7 @@ import xarray as xr
 
 from figures import noise_compensation as draw
 from paper_repro.registry import Experiment, FigureBinding, Table
-from paper_repro.xu2026.simulated import angle, drawn, for_every_seed, once, pair
-from sims.noise_compensation import Labelled
+from paper_repro.xu2026.simulated import Labelled, angle, for_every_seed, once, pair, samples
 from spec.claims import Sample
 from spec.problems import SignalNoiseMixture
 from spec.seeds import named_seed
@@ -19,32 +18,35 @@ from theory import perturbation_angle
 
 @dataclass(frozen=True)
 class Angles:
-    """Positions a e_1 + b e_2 of the classifier: a over a grid, two b; `seeds` samples of problem.n for each marker."""
+    """Positions a e_1 + b e_2 of the classifier: a over a grid, two b; `seeds` samples of problem.n for each marker.
 
-    problem: SignalNoiseMixture = SignalNoiseMixture(n=4000, d=20, B=1.5, gamma=1.0, flips="bernoulli")
+    Dimensions beyond the plane of e_1 and e_2 play no part in the population, and markers are measured in that plane.
+    """
+
+    problem: SignalNoiseMixture = SignalNoiseMixture(n=40_000, d=3, B=1.5, gamma=1.0, flips="bernoulli")
     Delta: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4)
     across: tuple[float, ...] = (0.0, 0.6)
+    grid: int = 121
     points: int = 8
     seeds: int = 32
 
 
 def angles(config: Angles) -> xr.Dataset:
     """The angle along a for every noise rate, in degrees: closed form on a grid, samples at `points` places."""
-    a, marks = np.linspace(0.02, 4.0, 81), np.linspace(0.1, 3.9, config.points)
+    a, marks = np.linspace(0.02, 4.0, config.grid), jnp.linspace(0.1, 3.9, config.points)
     axes = np.eye(2, config.problem.d)
     laws = [replace(config.problem, Delta=D) for D in config.Delta]
 
     def stated(law: SignalNoiseMixture, b: float) -> list[float]:
         return [perturbation_angle.perturbation_angle(law, s * axes[0] + b * axes[1]) for s in a]
 
-    def one(key: jax.Array) -> jax.Array:
-        def at(law: SignalNoiseMixture, b: float) -> jax.Array:
-            split = drawn(law, key)
-            return jax.vmap(lambda s: angle(*pair(s * axes[0] + b * axes[1], split)))(jnp.asarray(marks))
+    def one(key: jax.Array, *splits: Labelled) -> jax.Array:
+        def at(split: Labelled, b: float) -> jax.Array:
+            return jax.vmap(lambda s: angle(*(g[:2] for g in pair(s * axes[0] + b * axes[1], split))))(marks)
 
-        return jnp.stack([jnp.stack([at(law, b) for b in config.across]) for law in laws])
+        return jnp.stack([jnp.stack([at(split, b) for b in config.across]) for split in splits])
 
-    sampled = for_every_seed(Sample(named_seed("xu2026.angle"), config.seeds), one)
+    sampled = for_every_seed(Sample(named_seed("xu2026.angle"), config.seeds), one, *laws)
     return xr.Dataset(
         {
             "angle": (("Delta", "b", "a"), np.degrees([[stated(law, b) for b in config.across] for law in laws])),
@@ -67,15 +69,19 @@ ANGLES = Experiment(
     id="xu2026.angle",
     title="How far label noise turns SAM's perturbation",
     question="At which noise rates and which weights does the noisy perturbation point elsewhere than the clean one?",
-    config={"smoke": Angles(points=3, seeds=3), "standard": Angles(), "full": Angles(points=20, seeds=256)},
+    config={
+        "smoke": Angles(Delta=(0.1, 0.4), grid=9, points=3, seeds=3),
+        "standard": Angles(),
+        "full": Angles(grid=241, points=20, seeds=256),
+    },
     units=lambda c: 1,
     run=once(angles),
     figures=(
         FigureBinding(
             "xu2026.angle",
             "Angle between noisy and clean perturbation",
-            "Class-conditional Gaussian, B = 1.5. Lines: closed form in population. Markers: samples of 4000, whose "
-            "angle is biased away from 0° and 180°. On the axis (left) the angle is 0° or exactly 180°, the latter "
+            "Class-conditional Gaussian, B = 1.5. Lines: closed form in population. Markers: samples of 40000, in "
+            "the plane of signal and w. On the axis (left) the angle is 0° or exactly 180°, the latter "
             "between the noisy and the clean minimiser; off the axis (right) it takes values between.",
             draw.angles,
         ),
@@ -107,9 +113,10 @@ def residuals(config: Residuals) -> xr.Dataset:
 
     z = jnp.log(1 / jnp.asarray(marks) - 1)
     keys = jax.random.split(jax.random.key(named_seed("xu2026.residual")), config.seeds)
+    drawn = [samples(replace(config.problem, Delta=Delta), keys) for Delta in config.Delta]
     sampled = np.empty((config.seeds, len(config.Delta), config.points))
     for i, j in np.ndindex(*sampled.shape[:2]):
-        split = drawn(replace(config.problem, Delta=config.Delta[j]), keys[i])
+        split = jax.tree.map(lambda leaf, i=i: leaf[i], drawn[j])
         x, y = np.asarray(split.x), np.asarray(split.y)
         unit = np.linalg.solve(x @ x.T, y) @ x  # the smallest w with margin one on every true label
         sampled[i, j] = _cosines(z, jnp.asarray(unit), split)

@@ -9,17 +9,18 @@ import numpy as np
 
 from paper_repro.xu2026.simulated import (
     ISOTROPIC,
+    LAWS,
     OURS,
+    Labelled,
     angle,
     classifiers,
-    drawn,
+    cut,
     for_every_seed,
     orthonormal,
     pair,
     plain_gradient,
 )
 from sims import models, rules
-from sims.noise_compensation import Labelled
 from spec.claims import Claim, Exact, MonteCarlo, Mutant, Ordering, Sample
 from spec.rules import Sgd
 from theory import noise_compensation as stated
@@ -29,22 +30,22 @@ MOMENT_BATCH = 5
 
 
 def _moments(case: Any) -> np.ndarray:
-    """Mean over 400 batches of <g_y, g_t>, ||g_y||^2, ||g_t||^2, for the points of the mixtures."""
+    """Mean over 800 batches of <g_y, g_t>, ||g_y||^2, ||g_t||^2, for the points of the mixtures."""
     sample, points = case
 
-    def one(key: jax.Array) -> jax.Array:
+    def one(key: jax.Array, *splits: Labelled) -> jax.Array:
         rows = []
-        for point in points[:4]:
-            split = jax.tree.map(lambda a: a.reshape(-1, MOMENT_BATCH, *a.shape[1:]), drawn(point.law, key))
-            g, h = jax.vmap(partial(pair, point.w))(split)
+        for law, w in points[:4:2]:
+            batches = cut(splits[LAWS.index(law)], MOMENT_BATCH)
+            g, h = jax.vmap(partial(pair, w))(batches)
             rows += [jnp.mean(jnp.sum(a * b, axis=1)) for a, b in ((g, h), (g, g), (h, h))]
         return jnp.stack(rows)
 
-    return for_every_seed(sample, one)
+    return for_every_seed(sample, one, *LAWS[:2])
 
 
 def _stated_moments(case: Any, batch: int = MOMENT_BATCH, noiseless: bool = False) -> np.ndarray:
-    rows = [perturbation_angle.batch_moments(law, w, batch) for law, w in case[1][:4]]
+    rows = [perturbation_angle.batch_moments(law, w, batch) for law, w in case[1][:4:2]]
     return np.concatenate([(r.clean, r.clean, r.clean) if noiseless else r for r in rows])
 
 
@@ -153,12 +154,10 @@ def _batch_errors(sample: Sample, batch: int = BATCH, gammas: Any = GAMMAS) -> n
         mean = plain_gradient(WEIGHTS, split.x, -split.t) - noisy
         return jnp.sum(((noisy - clean)[None] - jnp.asarray(gammas)[:, None] * mean[None]) ** 2, axis=1)
 
-    def one(key: jax.Array) -> jax.Array:
-        split = drawn(ISOTROPIC, key)
-        batches = jax.tree.map(lambda a: a[: len(a) // batch * batch].reshape(-1, batch, *a.shape[1:]), split)
-        return jnp.mean(jax.vmap(of_batch)(batches), axis=0)
+    def one(key: jax.Array, split: Labelled) -> jax.Array:
+        return jnp.mean(jax.vmap(of_batch)(cut(split, batch)), axis=0)
 
-    return for_every_seed(sample, one)
+    return for_every_seed(sample, one, ISOTROPIC)
 
 
 def _stated_errors(sample: Sample, Delta: float = ISOTROPIC.Delta, batch: int = BATCH, sign: float = 1.0) -> np.ndarray:

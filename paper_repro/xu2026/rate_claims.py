@@ -7,16 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from paper_repro.xu2026.simulated import (
-    ISOTROPIC,
-    OURS,
-    angle,
-    drawn,
-    flipped_gradient,
-    for_every_seed,
-    pair,
-    record_of,
-)
+from paper_repro.xu2026.simulated import ISOTROPIC, OURS, angle, flipped_gradient, for_every_seed, pair, record_of
 from sims import models, rules
 from sims.label_noise import flip_classes
 from sims.noise_compensation import Labelled, noise_gradient
@@ -38,8 +29,7 @@ def _tilts(sample: Sample, precisions: tuple[float, ...]) -> tuple[np.ndarray, n
     flipped and the observed gradient of selections (k, precisions).
     """
 
-    def one(key: jax.Array) -> jax.Array:
-        split = drawn(ISOTROPIC, key)
+    def one(key: jax.Array, split: Labelled) -> jax.Array:
         clean, noisy = pair(W, split)
         flipped = [flipped_gradient(W, split, key, p) for p in precisions]
         # The same draws with every label exchanged select the same examples, and flip them to what they show.
@@ -47,7 +37,7 @@ def _tilts(sample: Sample, precisions: tuple[float, ...]) -> tuple[np.ndarray, n
         shown = [flipped_gradient(W, exchanged, key, p) for p in precisions]
         return jnp.stack([noisy, *flipped, *shown])[:, 0] - clean[0]
 
-    tilts = for_every_seed(sample, one) / ISOTROPIC.B
+    tilts = for_every_seed(sample, one, ISOTROPIC) / ISOTROPIC.B
     flipped, shown = np.split(tilts[:, 1:], 2, axis=1)
     return tilts[:, 0], flipped, shown
 
@@ -117,13 +107,12 @@ AROUND = np.array([0.2, 0.5, 0.7, 0.9, 1.0])
 def _gains(sample: Sample) -> np.ndarray:
     """By how much adding a tenth of the flipped gradient lowers the angle to the clean gradient."""
 
-    def one(key: jax.Array) -> jax.Array:
-        split = drawn(ISOTROPIC, key)
+    def one(key: jax.Array, split: Labelled) -> jax.Array:
         clean, noisy = pair(W, split)
         added = [noisy + 0.1 * flipped_gradient(W, split, key, p) for p in AROUND]
         return angle(noisy, clean) - jnp.stack([angle(a, clean) for a in added])
 
-    return for_every_seed(sample, one)
+    return for_every_seed(sample, one, ISOTROPIC)
 
 
 SIGN = Claim(
@@ -186,7 +175,7 @@ WEIGHT = 3.0
 def _class_rates(sample: Sample, gamma: float = WEIGHT) -> np.ndarray:
     """As _rates for a linear softmax model and uniform other labels: along the tilt of rate one."""
     params = [{"w": jnp.asarray(0.3 * MEANS.T), "b": jnp.zeros(CLASSES)}]
-    y = jnp.tile(jnp.arange(CLASSES), 3000)
+    y = jnp.tile(jnp.arange(CLASSES), 2000)
     tilt = (np.eye(CLASSES) - (1 - np.eye(CLASSES)) / (CLASSES - 1)).T @ MEANS / CLASSES
 
     def one(key: jax.Array) -> jax.Array:

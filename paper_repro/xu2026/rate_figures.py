@@ -10,7 +10,7 @@ import xarray as xr
 
 from figures import noise_compensation as draw
 from paper_repro.registry import Experiment, FigureBinding, Table
-from paper_repro.xu2026.simulated import drawn, flipped_gradient, for_every_seed, once, pair, plain_gradient
+from paper_repro.xu2026.simulated import Labelled, cut, flipped_gradient, for_every_seed, once, pair, plain_gradient
 from spec.claims import Sample
 from spec.problems import SignalNoiseMixture
 from spec.seeds import named_seed
@@ -33,14 +33,13 @@ def rates(config: Rates) -> xr.Dataset:
     pi, Delta = np.linspace(0.0, 1.0, 201), np.array([0.1, 0.2, 0.3, 0.4])
     w = 0.4 * np.eye(2, law.d)[0] + 0.6 * np.eye(2, law.d)[1]
 
-    def one(key: jax.Array) -> jax.Array:
-        split = drawn(law, key)
+    def one(key: jax.Array, split: Labelled) -> jax.Array:
         clean, noisy = pair(w, split)
         flipped = jnp.stack([flipped_gradient(w, split, key, p) for p in config.precision])
         g = jnp.asarray(config.gamma)[None]
         return ((noisy - clean)[0] + g * (flipped - clean[None])[:, :1]) / (1 + g) / law.B
 
-    sampled = for_every_seed(Sample(named_seed("xu2026.rates"), config.seeds), one)
+    sampled = for_every_seed(Sample(named_seed("xu2026.rates"), config.seeds), one, law)
     stated = noise_compensation.effective_rate(law.Delta, gamma, np.array(config.precision)[:, None])
     zero = noise_compensation.cancelling_gamma(Delta[:, None], pi)
     return xr.Dataset(
@@ -101,17 +100,16 @@ class FiniteBatches:
     seeds: int = 16
 
 
-def _best_gamma(law: SignalNoiseMixture, batch: int, key: jax.Array) -> jax.Array:
+def _best_gamma(split: Labelled, batch: int) -> jax.Array:
     """The minimiser of the mean over batches of ||g_t - gamma m_t - g_y||^2, at w = 0."""
-    split, w = drawn(law, key), np.zeros(law.d)
-    batches = jax.tree.map(lambda leaf: leaf[: law.n // batch * batch].reshape(-1, batch, *leaf.shape[1:]), split)
+    w = np.zeros(split.x.shape[1])
 
     def products(part: Any) -> jax.Array:
         clean, noisy = pair(w, part)
         mean = plain_gradient(w, part.x, -part.t) - noisy
         return jnp.stack([(noisy - clean) @ mean, mean @ mean])
 
-    product, square = jnp.mean(jax.vmap(products)(batches), axis=0)
+    product, square = jnp.mean(jax.vmap(products)(cut(split, batch)), axis=0)
     return product / square
 
 
@@ -123,10 +121,10 @@ def finite_batches(config: FiniteBatches) -> xr.Dataset:
     def moments(law: SignalNoiseMixture) -> dict[str, float]:
         return {"second_moment": law.B**2 + law.gamma**2 * law.d, "mean_square": law.B**2}
 
-    def one(key: jax.Array) -> jax.Array:
-        return jnp.stack([jnp.stack([_best_gamma(law, b, key) for b in config.batch]) for law in laws])
+    def one(key: jax.Array, *splits: Labelled) -> jax.Array:
+        return jnp.stack([jnp.stack([_best_gamma(split, b) for b in config.batch]) for split in splits])
 
-    sampled = for_every_seed(Sample(named_seed("xu2026.finite_batch"), config.seeds), one)
+    sampled = for_every_seed(Sample(named_seed("xu2026.finite_batch"), config.seeds), one, *laws)
     D = config.problem.Delta
     stated = [[noise_compensation.finite_batch_optimum(D, int(b), **moments(law)) for b in sizes] for law in laws]
     return xr.Dataset(
@@ -150,7 +148,7 @@ FINITE_BATCHES = Experiment(
     title="Small batches turn the sign",
     question="How much of the flipped direction should be subtracted when it is estimated on the batch itself?",
     config={
-        "smoke": FiniteBatches(problem=SignalNoiseMixture(n=1024, d=20, B=1.5, Delta=0.3, flips="bernoulli"), seeds=3),
+        "smoke": FiniteBatches(dimensions=(5, 20), batch=(2, 32), seeds=3),
         "standard": FiniteBatches(),
         "full": FiniteBatches(batch=(2, 4, 8, 16, 32, 64, 128, 256), seeds=128),
     },

@@ -19,17 +19,17 @@ from spec.problems import NoisyLinearTeacher, SignalNoiseMixture
 from spec.rules import Sam, Sgd
 
 FloatArray = NDArray[np.float64]
+Law = SignalNoiseMixture | NoisyLinearTeacher
 AT_ONCE = CompensationSchedule(epochs=1, steps=1)
 BLOCK = 8  # seeds that are simulated side by side
 
 # Asymmetric and non-unit on purpose; flips at random, as the formulas for batches need them.
-ISOTROPIC = SignalNoiseMixture(n=2000, d=6, B=1.3, gamma=0.8, Delta=0.2, flips="bernoulli")
-ORTHOGONAL = SignalNoiseMixture(n=2000, d=6, B=0.9, gamma=1.1, Delta=0.35, noise="orthogonal", flips="bernoulli")
-TEACHER = NoisyLinearTeacher(n=2000, d=6, Delta=0.3, flips="bernoulli")
+ISOTROPIC = SignalNoiseMixture(n=4000, d=6, B=1.3, gamma=0.8, Delta=0.2, flips="bernoulli")
+ORTHOGONAL = SignalNoiseMixture(n=4000, d=6, B=0.9, gamma=1.1, Delta=0.35, noise="orthogonal", flips="bernoulli")
+TEACHER = NoisyLinearTeacher(n=4000, d=6, Delta=0.3, flips="bernoulli")
+LAWS: tuple[Law, ...] = (ISOTROPIC, ORTHOGONAL, TEACHER)
 OURS = "derived here for the setting of Xu et al. (2026)"
 ANY = "logistic regression, any w, x and labels"
-
-Law = SignalNoiseMixture | NoisyLinearTeacher
 
 
 class Point(NamedTuple):
@@ -39,16 +39,28 @@ class Point(NamedTuple):
     w: FloatArray
 
 
-def for_every_seed(sample: Sample, one: Callable[[jax.Array], Any]) -> FloatArray:
-    """one(key) for `count` independent keys, stacked; compiled, BLOCK at a time."""
+def for_every_seed(sample: Sample, one: Callable[..., Any], *laws: Law) -> FloatArray:
+    """one(key, *splits) for `count` independent keys and samples of the laws, stacked; compiled, BLOCK at a time."""
     keys = jax.random.split(jax.random.key(sample.seed), sample.count)
-    return np.asarray(jax.jit(lambda k: jax.lax.map(one, k, batch_size=BLOCK))(keys))
+    own, draw = jax.vmap(lambda key: tuple(jax.random.split(key)))(keys)
+    splits = [samples(law, draw) for law in laws]
+    return np.asarray(jax.jit(lambda *rows: jax.lax.map(lambda row: one(*row), rows, batch_size=BLOCK))(own, *splits))
 
 
-def drawn(law: Law, key: jax.Array) -> Labelled:
-    """A training split of a law, with its true labels."""
-    split = data.sample(law, key, dtype=jnp.float64, n_test=1).train
-    return Labelled(split.x, split.t, split.y)
+@partial(jax.jit, static_argnums=0)
+def samples(law: Law, keys: jax.Array) -> Labelled:
+    """A training split of a law for each key, with its true labels. One compiled program serves all that ask for it."""
+
+    def one(key: jax.Array) -> Labelled:
+        split = data.sample(law, key, dtype=jnp.float64, n_test=1).train
+        return Labelled(split.x, split.t, split.y)
+
+    return jax.lax.map(one, keys, batch_size=BLOCK)
+
+
+def cut(split: Labelled, batch: int) -> Labelled:
+    """The split in consecutive batches, without a remainder: leaves (n // batch, batch, ...)."""
+    return jax.tree.map(lambda a: a[: len(a) // batch * batch].reshape(-1, batch, *a.shape[1:]), split)
 
 
 def plain_gradient(w: Any, x: jax.Array, labels: jax.Array) -> jax.Array:
@@ -96,9 +108,8 @@ def for_every_case(case: Case, one: Callable[..., Any]) -> FloatArray:
 def classifiers(sample: Sample) -> tuple[Sample, tuple[Point, ...]]:
     """The sample, and two classifiers for every law, off every axis."""
     rng = np.random.default_rng(sample.seed)
-    laws = (ISOTROPIC, ORTHOGONAL, TEACHER)
     first = np.eye(6)[0]
-    return sample, tuple(Point(law, 0.15 * rng.normal(size=6) + a * first) for law in laws for a in (0.3, 0.9))
+    return sample, tuple(Point(law, 0.15 * rng.normal(size=6) + a * first) for law in LAWS for a in (0.3, 0.9))
 
 
 def orthonormal(sample: Sample, n: int = 20, d: int = 24) -> tuple[FloatArray, FloatArray]:
