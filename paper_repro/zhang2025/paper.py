@@ -79,11 +79,7 @@ PAPER = Paper(
                 "zhang2025.filtering_end",
             ),
             "zhang2025.post_filtering",
-<<<<<<< HEAD
-            "only with a clean subset inside the training set and by additive errors; exact dynamics never regrow free",
-=======
             "regrowth needs an additive error and, but for wrong clean labels, a clean subset that is also trained on",
->>>>>>> issue6
         ),
         Statement(
             "kernel separation (Assumptions 3 and 4)",
