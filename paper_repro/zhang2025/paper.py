@@ -1,10 +1,20 @@
 """What the project has on Zhang et al. (2025): symbols, statements, experiments and claims."""
 
 from paper_repro.registry import Paper, Statement
-from paper_repro.zhang2025 import alignment_claims, kernels, mean_field_claims, recursion_claims, regrowth_claims
-from paper_repro.zhang2025.after_filtering import PHASE_DIAGRAM, POST_FILTERING
+from paper_repro.zhang2025 import (
+    alignment_claims,
+    coupling_claims,
+    kernels,
+    mean_field_claims,
+    recursion_claims,
+    regrowth_claims,
+    width_claims,
+)
+from paper_repro.zhang2025.after_filtering import POST_FILTERING
+from paper_repro.zhang2025.finite_width import FINITE_WIDTH
 from paper_repro.zhang2025.kernel_blocks import KERNEL_BLOCKS
-from paper_repro.zhang2025.phases import FINITE_WIDTH, PHASES
+from paper_repro.zhang2025.phase_diagram import PHASE_DIAGRAM
+from paper_repro.zhang2025.phases import PHASES
 
 PAPER = Paper(
     key="zhang2025",
@@ -95,5 +105,7 @@ PAPER = Paper(
     + recursion_claims.CLAIMS
     + alignment_claims.CLAIMS
     + mean_field_claims.CLAIMS
-    + regrowth_claims.CLAIMS,
+    + width_claims.CLAIMS
+    + regrowth_claims.CLAIMS
+    + coupling_claims.CLAIMS,
 )
