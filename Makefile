@@ -15,7 +15,7 @@ test: $(VENV)/installed
 
 evidence: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,peers,cluster]"
-	$(BIN)/python -m pytest -n 2 -m evidence
+	XLA_FLAGS= $(BIN)/python -m pytest -n 2 -m evidence
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

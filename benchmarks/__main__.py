@@ -1,7 +1,8 @@
 """What things cost, as ratios measured in one run: python -m benchmarks [SECTION ...] (or make bench).
 
-Sections: steps, sweeps, kernels, memory (default: all). Every row times two programs alternately, after warm-up, until
-their results are ready. Writes out/ratios.json and out/ratios.svg. Absolute times on shared machines mean little.
+Sections: steps, down_weighting, sweeps, kernels, meta, memory (default: all). Every row times two programs alternately,
+after warm-up, until their results are ready. Writes out/ratios.json and out/ratios.svg. Absolute times on shared
+machines mean little.
 """
 
 import json
@@ -13,12 +14,19 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import kernels, memory, steps, sweeps, torch_peers
+from benchmarks import down_weighting, kernels, memory, meta_gradient, steps, sweeps, torch_peers
 from benchmarks.timing import Row
 from spec.validation import require
 
 OUT = Path(__file__).parent / "out"
-SECTIONS = {"steps": steps.rows, "sweeps": sweeps.rows, "kernels": kernels.rows, "memory": memory.rows}
+SECTIONS = {
+    "steps": steps.rows,
+    "down_weighting": down_weighting.rows,
+    "sweeps": sweeps.rows,
+    "kernels": kernels.rows,
+    "meta": meta_gradient.rows,
+    "memory": memory.rows,
+}
 REPEATS = 15
 
 

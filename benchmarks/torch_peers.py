@@ -76,3 +76,25 @@ def logistic_sweep(w: np.ndarray, rho: np.ndarray, x: np.ndarray, t: np.ndarray,
         return torch.stack(finals).numpy()
 
     return run
+
+
+def meta_gradient(params: Any, batch: Any, clean: Any, w: Any, eta: float, classes: int | None) -> Program:
+    """dL/dw by differentiating through a gradient step with create_graph; arguments as in benchmarks.meta_gradient."""
+    leaves = [torch.tensor(np.array(p[name]), requires_grad=True) for p in params for name in ("w", "b")]
+    (x, t), (x_clean, t_clean) = (tuple(torch.tensor(np.array(a)) for a in b) for b in (batch, clean))
+    weights = torch.tensor(np.array(w), requires_grad=True)
+
+    def losses(p: Any, x: Any, t: Any) -> Any:
+        for a, b in zip(p[:-2:2], p[1:-2:2], strict=True):
+            x = torch.relu(x @ a + b)
+        f = x @ p[-2] + p[-1]
+        if classes is None:
+            return (f[:, 0] - t) ** 2 / 2
+        return torch.nn.functional.cross_entropy(f, t.long(), reduction="none")
+
+    def run() -> Any:
+        g = torch.autograd.grad((weights * losses(leaves, x, t)).mean(), leaves, create_graph=True)
+        ahead = [p - eta * gi for p, gi in zip(leaves, g, strict=True)]
+        return torch.autograd.grad(losses(ahead, x_clean, t_clean).mean(), weights)[0].numpy()
+
+    return run

@@ -28,3 +28,23 @@ def width(dataset: xr.Dataset) -> Figure:
     axes[0, 0].legend(title="hidden layers")
     axes[0, 1].set(xlabel="angle between inputs (degrees)", ylabel="kernel", title=f"Limit, and width {widest}")
     return figure
+
+
+def blocks(dataset: xr.Dataset) -> Figure:
+    """Histograms of kernel entries, a row for each pair and a column for each kind; last, the outputs at the start."""
+    kinds = dataset["kind"].values
+    figure, axes = style.panels(len(kinds) + 1, dataset.sizes["pair"], width=2.6, height=1.8)
+    for row, pair in zip(axes, dataset["pair"].values, strict=True):
+        one = dataset.sel(pair=pair)
+        for panel, kind in zip(row, kinds, strict=False):
+            for group, tone in (("same", "#0072B2"), ("different", "#D55E00")):
+                height = one[group].sel(kind=kind).mean("seed")
+                panel.fill_between(dataset["entry"], height, step="mid", color=tone, alpha=0.5, label=f"{group} class")
+            panel.axvline(0, color="black", linewidth=0.6)
+            panel.set(yticks=[], title=f"{pair}: {kind}")
+        row[-1].fill_between(dataset["output"], one["initial_outputs"].mean("seed"), step="mid", color="grey")
+        row[-1].set(yticks=[], title=f"{pair}: outputs at the start")
+    axes[0, 0].legend(fontsize=6)
+    for panel in axes[-1, :-1]:
+        panel.set_xlabel("K / mean |K|")
+    return figure

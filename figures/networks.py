@@ -17,7 +17,8 @@ def training_curves(dataset: xr.Dataset) -> Figure:
         run = dataset.isel(run=k)
         method, epoch = str(run["method"].values), run["epoch"].values
         tone = style.colour(method)
-        label = method if method == "SGD" else f"{method}, ρ = {float(run['rho']):g}"
+        rho = float(run["rho"])
+        label = f"{method}, ρ = {rho:g}" if rho else method
         style.curve(axes[0, 0], epoch, run["clean_accuracy"], color=tone, linestyle=style.CLEAN)
         style.curve(axes[0, 0], epoch, run["mislabelled_accuracy"], color=tone, linestyle=style.MISLABELLED)
         style.curve(axes[0, 1], epoch, run["clean_loss"], color=tone, linestyle=style.CLEAN)
@@ -50,6 +51,8 @@ def rho_tuning(dataset: xr.Dataset) -> Figure:
                 panel.axhspan(mean[0] - error[0], mean[0] + error[0], color=tone, alpha=0.15, linewidth=0)
                 continue
             rho = runs["rho"].values
+            if not np.any(rho):
+                continue  # a penalty has two strengths, and no ρ
             panel.errorbar(rho, mean, error, color=tone, marker=shape, markerfacecolor="white", label=method)
             chosen = runs["chosen"].values
             panel.plot(rho[chosen], mean[chosen], shape, color=tone)
@@ -83,10 +86,10 @@ def ablation(dataset: xr.Dataset) -> Figure:
     for k, method in enumerate(methods):
         row = dataset.isel(run=k)
         axes[0, 1].errorbar(
-            float(row["activation_norm"].mean("seed")),
-            float(row["last_layer_norm"].mean("seed")),
-            xerr=float(row["activation_norm"].std("seed")),
-            yerr=float(row["last_layer_norm"].std("seed")),
+            float(row["final_activation_norm"].mean("seed")),
+            float(row["final_last_layer_norm"].mean("seed")),
+            xerr=float(row["final_activation_norm"].std("seed")),
+            yerr=float(row["final_last_layer_norm"].std("seed")),
             color=style.colour(method),
             marker=style.marker(method),
             label=method,
@@ -95,4 +98,86 @@ def ablation(dataset: xr.Dataset) -> Figure:
         xlabel="mean norm of last hidden activations", ylabel="norm of last layer", title="Norms after training"
     )
     axes[0, 1].legend(fontsize=7)
+    return figure
+
+
+def norms_over_training(dataset: xr.Dataset) -> Figure:
+    """Mean norm of the last hidden activations, and norm of the last layer, against the epoch, by method."""
+    figure, axes = style.panels(2, width=4.0, height=2.7)
+    names = {"activation_norm": "mean ‖last hidden activations‖", "last_layer_norm": "‖last layer‖"}
+    for panel, (name, title) in zip(axes[0], names.items(), strict=True):
+        for k in range(dataset.sizes["run"]):
+            run = dataset.isel(run=k)
+            method = str(run["method"].values)
+            style.curve(panel, run["epoch"].values, run[name], color=style.colour(method), label=method)
+        panel.set(xlabel="epoch", ylabel="norm", title=title)
+    axes[0, 0].legend(fontsize=7)
+    return figure
+
+
+def frontier(dataset: xr.Dataset) -> Figure:
+    """Test accuracy at the validated epoch (±1 standard error) against the time of a step (quartiles; SGD = 1)."""
+    figure, axes = style.panels(1, width=4.6, height=3.0)
+    panel = axes[0, 0]
+    for k in range(dataset.sizes["run"]):
+        run = dataset.isel(run=k)
+        method = str(run["method"].values)
+        # Both forms of the penalty take the same time.
+        low, cost, high = run["cost"].sel(rule="SGD + norms" if method.startswith("SGD +") else method).values
+        mean, error = style.mean_and_error(run["selected_test_accuracy"])
+        panel.errorbar(
+            cost,
+            100 * mean,
+            yerr=100 * error,
+            xerr=[[cost - low], [high - cost]],
+            color=style.colour(method),
+            marker=style.marker(method),
+            label=method,
+        )
+    panel.set(xlabel="time of a step (SGD = 1)", ylabel="test accuracy (%)", title="What robustness costs")
+    panel.legend(fontsize=7)
+    return figure
+
+
+def shrinkage(dataset: xr.Dataset) -> Figure:
+    """Decay of the last layer: predicted for J-SAM (lines) and measured (markers), one panel for each rho."""
+    rhos = dict.fromkeys(dataset["rho"].values)
+    figure, axes = style.panels(len(rhos), width=3.4, height=2.7)
+    for panel, rho in zip(axes[0], rhos, strict=True):
+        here = dataset.isel(run=(dataset["rho"] == rho).values)
+        for k in range(here.sizes["run"]):
+            run = here.isel(run=k)
+            method, epoch = str(run["method"].values), run["epoch"].values
+            tone = style.colour(method)
+            panel.plot(epoch, run["predicted_decay"].mean("seed"), color=tone)
+            mean, error = style.mean_and_error(run["measured_decay"])
+            panel.errorbar(epoch, mean, error, color=tone, linestyle="", marker=style.marker(method), label=method)
+        panel.axhline(0, color="grey", linewidth=0.6)
+        panel.set(xlabel="epoch", ylabel="decay of ‖V‖²/2 over ‖V‖², beyond SGD", title=f"ρ = {rho:g}")
+    axes[0, 0].legend(fontsize=7)
+    return figure
+
+
+def dependence(dataset: xr.Dataset) -> Figure:
+    """Gain over SGD against each condition, with intervals."""
+    labels = {"n_train": "training examples", "width": "hidden width", "Delta": "noise rate Δ", "eta": "step size η"}
+    figure, axes = style.panels(4, width=2.8, height=2.7)
+    for panel, (condition, label) in zip(axes[0], labels.items(), strict=True):
+        here = dataset.isel(cell=(dataset["condition"] == condition).values)
+        value = here["value"].values
+        for method in map(str, dataset["method"].values):
+            mean, low, high = (100 * here[n].sel({"method": method}).values for n in ("gain", "low", "high"))
+            panel.errorbar(
+                value,
+                mean,
+                [mean - low, high - mean],
+                color=style.colour(method),
+                marker=style.marker(method),
+                label=method,
+            )
+        panel.axhline(0, color="grey", linewidth=0.6)
+        panel.set(xlabel=label, ylabel="points over SGD")
+        if condition != "Delta":
+            panel.set_xscale("log")
+    axes[0, 0].legend(fontsize=7)
     return figure

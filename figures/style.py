@@ -13,8 +13,24 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 # Okabe and Ito's colour-blind-safe palette.
-COLOURS = {"SGD": "#000000", "n-SAM": "#E69F00", "L-SAM": "#56B4E9", "J-SAM": "#009E73", "1-SAM": "#D55E00"}
-MARKERS = {"SGD": "o", "n-SAM": "s", "L-SAM": "^", "J-SAM": "D", "1-SAM": "v"}
+COLOURS = {
+    "SGD": "#000000",
+    "n-SAM": "#E69F00",
+    "L-SAM": "#56B4E9",
+    "J-SAM": "#009E73",
+    "1-SAM": "#D55E00",
+    "SGD + norms": "#0072B2",
+    "SGD + squared norms": "#F0E442",
+}
+MARKERS = {
+    "SGD": "o",
+    "n-SAM": "s",
+    "L-SAM": "^",
+    "J-SAM": "D",
+    "1-SAM": "v",
+    "SGD + norms": "p",
+    "SGD + squared norms": "h",
+}
 OTHER_COLOUR, OTHER_MARKER = "#CC79A7", "P"
 CLEAN, MISLABELLED = "solid", "dashed"
 

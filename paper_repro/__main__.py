@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from paper_repro import console, papers, workflow
+from paper_repro import console, papers, reference, workflow
 from paper_repro.registry import PRESETS
 from sims.ensemble import NonFiniteError
 from spec.validation import InputError, require_choice, require_integer
@@ -93,6 +93,15 @@ def check(
 def report(out: Out = Path("results")) -> None:
     """Write the page (index.html) from the results that are in the folder."""
     console.show_page(workflow.report(out))
+
+
+@app.command("reference")
+def reference_(
+    ids: Annotated[list[str], typer.Argument(help="IDs of experiments.")], out: Out = Path("results")
+) -> None:
+    """Keep the tables of finished results as the reference numbers that the page shows beside fresh runs."""
+    for experiment in papers.chosen_experiments(ids):
+        typer.echo(reference.keep(experiment, out))
 
 
 @app.command("all")

@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from paper_repro import reference
 from paper_repro.console import kind
 from paper_repro.registry import Experiment, Paper
 from paper_repro.store import fingerprint, load, provenance, write_atomically
@@ -51,14 +52,15 @@ def _claim(claim: Any, record: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _experiment(experiment: Experiment, out: Path) -> dict[str, Any]:
-    path = out / f"{experiment.id}.nc"
+    path, kept = out / f"{experiment.id}.nc", reference.read(experiment.id)
     if not path.exists():
-        return {"experiment": experiment, "run": False}
+        return {"experiment": experiment, "run": False, "reference": kept}
     dataset = load(path)
     stale = dataset.attrs["code"] != fingerprint(f"paper_repro/{experiment.id.split('.')[0]}")
     return {
         "experiment": experiment,
         "run": True,
+        "reference": kept,
         "stale": stale,
         "attrs": dataset.attrs,
         "config": json.loads(dataset.attrs["config"]),

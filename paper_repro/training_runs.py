@@ -1,7 +1,7 @@
 """One training run for every seed, from records alone: the unit that experiments are made of."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from sims import data, ensemble, models, observables, real_data, rules
 from sims.train import train
 from spec.networks import Network
 from spec.problems import Problem, RealData
-from spec.rules import Rule, Sgd
+from spec.rules import Rule
 from spec.training import Training
 
 
@@ -37,20 +37,18 @@ class TrainingRun:
 def simulate(unit: TrainingRun) -> xr.Dataset:
     """Train for every seed; dimensions (seed, epoch). Raises NonFiniteError naming quantity, step and seed."""
     source = _source(unit.problem) if isinstance(unit.problem, RealData) else None
-    rho = None if isinstance(unit.rule, Sgd) else unit.rule.rho
-    # rho is traced, so that one compiled program serves a whole grid.
-    template = unit.rule if isinstance(unit.rule, Sgd) else replace(unit.rule, rho=0.0)
+    # The continuous fields of a rule are traced, so that one compiled program serves a whole grid of them.
+    traced, kind = jax.tree.flatten(unit.rule)
     size = source.x.shape[1] if source is not None else unit.problem.d  # type: ignore[union-attr]
     classes = None if source is None else source.classes
-    result = ensemble.ensemble(
-        _program(template, unit.problem, unit.network, unit.training, unit.observe, unit.dtype, size, classes),
+    return ensemble.ensemble(
+        _program(kind, unit.problem, unit.network, unit.training, unit.observe, unit.dtype, size, classes),
         seeds=unit.seeds,
-        grid={} if rho is None else {"rho": [rho]},
+        grid={},
         epochs=range(0, unit.training.epochs + 1, unit.training.record_every),
-        shared=source,
+        shared=(source, [np.asarray(value, unit.dtype) for value in traced]),
         block=1 if jax.default_backend() == "cpu" else None,  # vectorised seeds are slower on few cores
     )
-    return result.isel(rho=0, drop=True) if rho is not None else result
 
 
 @cache
@@ -60,7 +58,7 @@ def _source(problem: RealData) -> data.Source:
 
 @cache
 def _program(
-    template: Rule,
+    kind: jax.tree_util.PyTreeDef,
     problem: Problem,
     network: Network,
     training: Training,
@@ -73,11 +71,11 @@ def _program(
     loss = rules.logistic if classes is None else rules.cross_entropy
     recorded = observables.together(*(getattr(observables, name) for name in observe))
 
-    def run(key: jax.Array, hyper: Mapping[str, jax.Array], source: data.Source | None) -> Mapping[str, jax.Array]:
+    def run(key: jax.Array, hyper: Mapping[str, jax.Array], shared: Any) -> Mapping[str, jax.Array]:
+        source, traced = shared
         draw, start, order = jax.random.split(key, 3)
         drawn = data.sample(problem, draw, dtype=jnp.dtype(dtype), source=source)
-        traced: Any = {name: value.astype(dtype) for name, value in hyper.items()}
-        rule = replace(template, **traced)
+        rule = rules.bind(jax.tree.unflatten(kind, traced), drawn.train, jax.random.fold_in(key, 3))
         params = model.init(start, jnp.dtype(dtype))
         return train(rule, training, model=model, loss=loss, params=params, data=drawn, observe=recorded, key=order)[1]
 

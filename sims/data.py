@@ -35,7 +35,7 @@ class Data(NamedTuple):
 @partial(jax.tree_util.register_dataclass, data_fields=("x", "y"), meta_fields=("classes",))
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A loaded real data set: x (n, d) in [0, 1], y (n,) classes.
+    """A loaded real data set: x (n, d), y (n,) classes.
 
     A JAX pytree whose `classes` is static, because it fixes shapes: a Source can be an argument of compiled code.
     """

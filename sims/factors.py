@@ -115,6 +115,26 @@ def inner_products(first: Sequence[Factors], second: Sequence[Factors]) -> jax.A
     return reduce(operator.add, map(of_layer, first, second))
 
 
+def weighted_sum(network: Network, params: Params, factors: Sequence[Factors], weights: jax.Array) -> Params:
+    """sum_i weights_i g_i, a tree like params; weights (n,)."""
+
+    def layers(p: Params) -> list[tuple[Weights, jax.Array | None]]:
+        seen: list[tuple[Weights, jax.Array | None]] = []
+
+        def dense(a: jax.Array, w: Weights, b: jax.Array | None = None, s: float = 1.0) -> jax.Array:
+            seen.append((w, b))
+            return affine(a, w, b, s)
+
+        network(p, dense)
+        return seen
+
+    def total(f: Factors) -> tuple[Weights, jax.Array | None]:
+        delta = weights[:, None] * f.delta
+        return f.s * (f.a.T @ delta), None if f.b is None else jnp.sum(delta, axis=0)
+
+    return jax.vjp(layers, params)[1]([total(f) for f in factors])[0]
+
+
 def ascended(network: Network, factors: Sequence[Factors], rho: Any, m: int, ascent: Ascent) -> Network:
     """The network in which every shard of m consecutive examples sees its own weights w + eps.
 

@@ -1,7 +1,7 @@
 """Rules of spec.compensation, bound to a run: they need the true labels, randomness, and a count of steps."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any, NamedTuple
 
@@ -14,10 +14,12 @@ from sims.rules import (
     Objective,
     Part,
     ascent_step,
+    bind,
     displaced,
     gradient,
     init,
     mean_over_shards,
+    register,
     residual_gradient,
     shards,
 )
@@ -38,31 +40,16 @@ class Compensated:
     key: jax.Array
 
 
+@bind.register(NoiseCompensated)
+@bind.register(OracleAscent)
 def compensated(record: Compensation, train: Split, key: jax.Array) -> Compensated:
     """A record as a rule for a training split. Only oracles look at its true labels."""
     return Compensated(record, train.y, key)
 
 
-def _register(kind: type, *leaves: str) -> None:
-    """As for the records of spec.rules: numbers and arrays are leaves, choices static, the type among them."""
-    static = [f.name for f in fields(kind) if f.name not in leaves]
-
-    def rebuilt(choices: tuple[Any, ...], values: Any) -> Any:
-        record: Any = object.__new__(kind)  # without its checks: the tree machinery also fills trees with placeholders
-        for name, value in zip((*static, *leaves), (*choices[1:], *values), strict=True):
-            object.__setattr__(record, name, value)
-        return record
-
-    jax.tree_util.register_pytree_node(
-        kind,
-        lambda r: (tuple(getattr(r, name) for name in leaves), (kind, *(getattr(r, name) for name in static))),
-        rebuilt,
-    )
-
-
-_register(NoiseCompensated, "base", "strength")
-_register(OracleAscent, "base")
-_register(Compensated, "record", "y", "key")
+register(NoiseCompensated, "base", "strength")
+register(OracleAscent, "base")
+register(Compensated, "record", "y", "key")
 
 
 class Labelled(NamedTuple):
@@ -104,7 +91,7 @@ def _(
     return jax.lax.cond(state < rule.record.warm_up_steps, plain, corrected), state + 1
 
 
-def with_true_labels(rule: Compensated, batch: Batch | Part) -> Labelled:
+def with_true_labels(rule: Any, batch: Batch | Part) -> Labelled:
     """The batch with the true labels that the rule holds for its places; a Batch without places is the whole split."""
     if isinstance(batch, Part):
         return Labelled(batch.x, batch.t, rule.y[batch.places])

@@ -12,9 +12,11 @@ import jax
 import jax.numpy as jnp
 
 from sims.data import Data, Split
+from sims.factors import squared_norms
 from sims.models import Model
-from sims.per_example import contributions
-from sims.rules import Batch, Objective
+from sims.per_example import contributions, gradient_factors
+from sims.rules import Batch, Objective, gradient
+from spec.rules import Sgd
 
 Observable = Callable[[Any, Model, Objective, Any, Data], dict[str, jax.Array]]
 
@@ -91,6 +93,26 @@ def layer_norms(rule: Any, model: Model, objective: Objective, params: Any, data
     return {
         "activation_norm": jnp.mean(jnp.linalg.norm(hidden, axis=1)),
         "last_layer_norm": jnp.linalg.norm(model.head(params)),
+    }
+
+
+def last_layer_decay(rule: Any, model: Model, objective: Objective, params: Any, data: Data) -> dict[str, jax.Array]:
+    """How fast a rule with a rho shrinks the last layer V on the training split, beyond SGD.
+
+    Measured: <V, g - g_SGD>/||V||^2. Predicted for J-SAM, at first order: the mean of rho ||g_body||^2/||g||, over
+    ||V||^2.
+    """
+    batch = Batch(data.train.x, data.train.t)
+    V, g, plain = (
+        model.head(p) for p in (params, *(gradient(r, (), objective, params, batch)[0] for r in (rule, Sgd())))
+    )
+    *body, last = gradient_factors(objective, params, batch)
+    of_body, whole = squared_norms(body), squared_norms([*body, last])
+    length = jnp.sqrt(jnp.where(whole > 0, whole, 1))
+    size = jnp.sum(V**2)
+    return {
+        "measured_decay": jnp.sum(V * (g - plain)) / size,
+        "predicted_decay": rule.rho * jnp.mean(jnp.where(whole > 0, of_body / length, 0)) / size,
     }
 
 

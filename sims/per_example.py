@@ -12,8 +12,11 @@ import jax.numpy as jnp
 from sims import factors
 from sims.factors import Factors
 from sims.rules import Batch, Objective, ascent_step, is_factored, networks, shard_size, shards
+from spec.rules import Sgd
+from spec.validation import require
 
 Params = Any
+_SGD = Sgd()
 PLAIN_BLOCK = 50  # examples whose gradients the plain path writes out at once
 
 
@@ -38,23 +41,46 @@ def inner_products(objective: Objective, params: Params, first: Batch, second: B
     return jax.lax.map(row, first)
 
 
-def weighted_gradient(objective: Objective, params: Params, batch: Batch, weights: jax.Array) -> Params:
-    """sum_i weights_i g_i, a tree like params; weights (k, n) give k sums from one pass, with a leading axis k."""
-    logits, pull_back = jax.vjp(objective.network(batch.x), params)
+def weighted_gradient(
+    objective: Objective, params: Params, batch: Batch, weights: jax.Array, rule: Any = _SGD
+) -> Params:
+    """sum_i weights_i g_i, a tree like params; weights (k, n) give k sums from one pass, with a leading axis k.
+
+    g_i is what example i contributes under the rule, each perturbed as in the whole batch. Raises InputError for a rule
+    whose gradient is no sum over examples, and for shards of several examples where the model has no factors.
+    """
+    _require_sum(rule)
+    whole = shard_size(rule, batch) == len(batch.t) or is_factored(rule, objective.model)
+    require(whole, "sharpness", rule.sharpness, "'batch' for a model without factors")
+    logit_network, jacobian_network = networks(rule, objective, params, batch)
+    logits, pull_back = jax.vjp(jacobian_network, params)
+    if logit_network is not jacobian_network:
+        logits = logit_network(params)
     residuals = objective.residuals(logits, batch.t)
 
     def of(w: jax.Array) -> Params:
-        return pull_back(w.reshape(-1, *[1] * (residuals.ndim - 1)) * residuals)[0]
+        return pull_back(scaled(residuals, w))[0]
 
     return of(weights) if weights.ndim == 1 else jax.vmap(of)(weights)
+
+
+def _require_sum(rule: Any) -> None:
+    sums = hasattr(rule, "perturbs_residual")
+    require(sums, "rule", rule, "one whose gradient is a sum over examples (SGD, SAM, L-SAM or J-SAM)")
+
+
+def scaled(residuals: jax.Array, weights: jax.Array) -> jax.Array:
+    """weights_i residual_i, for residuals (n,) or (n, classes) and weights (n,)."""
+    return weights.reshape(-1, *[1] * (residuals.ndim - 1)) * residuals
 
 
 def contributions(rule: Any, objective: Objective, params: Params, batch: Batch) -> tuple[jax.Array, jax.Array]:
     """For every example: (norm of its gradient under the rule, norm of its residual), both (n,).
 
     Their means over groups are what a rule gives to clean and to mislabelled examples; the residual norm is the example
-    weight: sigma(-t f) where the rule takes the residual, for the logistic loss.
+    weight: sigma(-t f) where the rule takes the residual, for the logistic loss. Raises InputError for other rules.
     """
+    _require_sum(rule)
     if not objective.model.factored:
         return _plain_contributions(rule, objective, params, batch)
 

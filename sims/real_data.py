@@ -1,4 +1,4 @@
-r"""Real data sets from local files: MNIST in IDX form, CIFAR in its binary version, and the digits of scikit-learn.
+r"""Real data sets: MNIST (IDX) and CIFAR (binary) from local files, scikit-learn's digits, and generated MNIST-1D.
 
 Nothing is downloaded, and pickles are never read: a pickle can run any code.
 
@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sims import mnist1d
 from sims.data import Source, require_room
 from spec.problems import RealData
 from spec.validation import InputError, require, require_finite
@@ -46,11 +47,11 @@ _CIFAR = {
 
 
 def load(problem: RealData) -> Source:
-    """Read the data set of a problem, without its split: x (n, d) float32 in [0, 1], y (n,) int32.
+    """Read the data set of a problem, without its split: x (n, d) float32, y (n,) int32.
 
     The files' own training and test parts are put together, because the problem splits all examples at random.
     Whole-number pixels are divided by their largest possible value (255; digits: 16), floating-point ones are taken as
-    they are. d is 64 (digits), 784 (mnist) or 3072 (cifar10 and cifar100, whose labels are the fine ones).
+    they are. d is 64 (digits), 40 (mnist1d), 784 (mnist) or 3072 (cifar10 and cifar100, with its fine labels).
     Raises InputError where a file is missing, damaged or holds impossible values, where a class has no example, and
     where n_train and n_validation leave nothing to test on.
     """
@@ -70,6 +71,8 @@ def _read(problem: RealData) -> tuple[np.ndarray, np.ndarray, int, int]:
     """Pixels (n, ...), labels (n,), the number of classes, and the largest whole-number pixel."""
     if problem.name == "digits":
         return *_digits(), 10, 16
+    if problem.name == "mnist1d":
+        return *mnist1d.generate(), mnist1d.CLASSES, 1
     folder = Path(str(problem.path))
     require(folder.is_dir(), "path", problem.path, f"an existing folder that holds the {problem.name} files")
     if problem.name == "mnist":

@@ -7,31 +7,50 @@ add to the parameters, one copy of them for every shard, for any model; `factors
 """
 
 from collections.abc import Callable
-from functools import singledispatch
+from dataclasses import fields
+from functools import partial, singledispatch
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from sims import factors
+from sims.data import Split
 from sims.factors import Dense, Network, affine
 from sims.models import Model
-from spec.rules import ADAPTIVE_OFFSET, JacobianSam, LogitSam, Sam, Sgd
+from spec.rules import ADAPTIVE_OFFSET, JacobianSam, LogitSam, Regularised, Sam, Sgd
 from spec.validation import InputError
 
 Params = Any
 State = Any
 
-# Continuous fields are leaves, so that one compiled program serves a whole grid of them; discrete fields are static.
-# The static part names the type: tree structures of different types may compare equal (seen with jax 0.10), and a
-# compiled L-SAM would then now and then be served for J-SAM.
-for _record in (Sam, LogitSam, JacobianSam):
+
+def register(record: type, *continuous: str) -> None:
+    """Make a rule's record a pytree: continuous fields are leaves (or subtrees), the others are static.
+
+    So one compiled program serves a whole grid of the continuous ones. The static part names the type: tree structures
+    of different types may compare equal (seen with jax 0.10), and a compiled L-SAM would now and then be served for
+    J-SAM.
+    """
+    discrete = [field.name for field in fields(record) if field.name not in continuous]
+
+    def rebuilt(static: tuple[Any, ...], leaves: Any) -> Any:
+        rule: Any = object.__new__(record)  # without its checks: the tree machinery also fills trees with placeholders
+        for name, value in zip((*discrete, *continuous), (*static[1:], *leaves), strict=True):
+            object.__setattr__(rule, name, value)
+        return rule
+
     jax.tree_util.register_pytree_node(
-        _record,
-        lambda rule: ((rule.rho,), (type(rule), rule.sharpness, rule.ascent)),
-        lambda static, leaves: static[0](leaves[0], *static[1:]),
+        record,
+        lambda rule: (tuple(getattr(rule, n) for n in continuous), (record, *(getattr(rule, n) for n in discrete))),
+        rebuilt,
     )
-jax.tree_util.register_pytree_node(Sgd, lambda rule: ((), (Sgd,)), lambda static, leaves: Sgd())
+
+
+register(Sgd)
+register(Regularised, "activation", "last_layer")
+for _record in (Sam, LogitSam, JacobianSam):
+    register(_record, "rho")
 
 PERTURBED_COPIES = 2**28  # bytes of perturbed copies of the parameters that the plain path keeps at once
 
@@ -85,6 +104,11 @@ def _logistic_jvp(primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Arra
     return logistic(logit, t), -jax.nn.sigmoid(-t * logit) * (t * d_logit + logit * d_t)
 
 
+def squared(logit: jax.Array, t: jax.Array) -> jax.Array:
+    """(f - t)^2/2 for a label t in {-1, 1}."""
+    return (logit - t) ** 2 / 2
+
+
 def cross_entropy(logits: jax.Array, t: jax.Array) -> jax.Array:
     """-log softmax(f)_t for a class t."""
     # A one-hot product rather than an index, whose derivative would be a slow scatter.
@@ -92,9 +116,27 @@ def cross_entropy(logits: jax.Array, t: jax.Array) -> jax.Array:
 
 
 @singledispatch
+def bind(rule: Any, train: Split, key: jax.Array) -> Any:
+    """The rule for one training split. Those that need true labels or randomness get them here; others stay."""
+    return rule
+
+
+@singledispatch
 def init(rule: Any, params: Params) -> State:
     """The state a rule carries from step to step; stateless rules carry the empty tuple."""
     return ()
+
+
+@singledispatch
+def begin_epoch(rule: Any, state: State) -> State:
+    """The state at the start of an epoch; most rules do not count them."""
+    return state
+
+
+@singledispatch
+def report(rule: Any, state: State, train: Split) -> dict[str, jax.Array]:
+    """What a rule's state has to say of the training split, to be recorded beside the observables."""
+    return {}
 
 
 @singledispatch
@@ -106,6 +148,29 @@ def gradient(
     Finite at a stationary point. Raises InputError when sharpness does not divide the batch.
     """
     raise TypeError(f"no gradient is defined for {rule!r}")
+
+
+@singledispatch
+def with_plain(
+    rule: Any, state: State, objective: Objective, params: Params, batch: Batch | Part
+) -> tuple[Params, Params, State]:
+    """(the rule's gradient, the plain gradient of the same batch, the next state).
+
+    Where the rule comes by the plain gradient on its way, it is not computed a second time.
+    """
+    g, state = gradient(rule, state, objective, params, batch)
+    return g, gradient(Sgd(), (), objective, params, batch)[0], state
+
+
+@with_plain.register(Sam)
+@with_plain.register(LogitSam)
+@with_plain.register(JacobianSam)
+def _(rule: Any, state: State, objective: Objective, params: Params, batch: Batch) -> tuple[Params, Params, State]:
+    factored = is_factored(rule, objective.model)
+    if rule.ascent == "last" or not (factored or shard_size(rule, batch) == len(batch.t)):
+        return with_plain.dispatch(object)(rule, state, objective, params, batch)
+    logit_network, jacobian_network, plain = _ascended(rule, objective, params, batch)
+    return residual_gradient(objective, params, batch, logit_network, jacobian_network), plain(), state
 
 
 @gradient.register(Sgd)
@@ -131,22 +196,62 @@ def residual_gradient(
     return pull_back(objective.residuals(logits, part.t) / len(part.t))[0]
 
 
+@gradient.register
+def _(rule: Regularised, state: State, objective: Objective, params: Params, batch: Batch) -> tuple[Params, State]:
+    def total(p: Params) -> jax.Array:
+        hidden = objective.model.hidden(p, batch.x)
+        losses = jax.vmap(objective.loss)(objective.model.readout(p, hidden, affine), batch.t)
+        sizes = jax.vmap(partial(_size, rule.form))(hidden)
+        return (
+            jnp.mean(losses)
+            + rule.activation * jnp.mean(sizes)
+            + rule.last_layer * _size(rule.form, objective.model.head(p))
+        )
+
+    return jax.grad(total)(params), state
+
+
+def _size(form: str, a: jax.Array) -> jax.Array:
+    """||a||^2/2, or ||a||, whose derivative is taken to be 0 at 0."""
+    square = jnp.sum(a**2)
+    if form == "squared":
+        return square / 2
+    positive = square > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1)), 0)
+
+
 def networks(rule: Any, objective: Objective, params: Params, batch: Batch) -> tuple[Network, Network]:
     """(the network that gives the residuals, the one that gives the Jacobian) of a batch, both to be used at params.
 
     The batch is one shard, unless the rule is factored on this model: then it may hold many.
     """
+    return _ascended(rule, objective, params, batch)[:2]
+
+
+def _ascended(
+    rule: Any, objective: Objective, params: Params, batch: Batch
+) -> tuple[Network, Network, Callable[[], Params]]:
+    """networks, and what gives the gradient that the ascent followed: the plain one, unless ascent is 'last'."""
     plain = objective.network(batch.x)
     if not (rule.perturbs_residual or rule.perturbs_jacobian):
-        return plain, plain
+        return plain, plain, lambda: residual_gradient(objective, params, batch, plain, plain)
     if is_factored(rule, objective.model):
         logits, pull_back = factors.tap(plain, params)
         m = shard_size(rule, batch)
-        residuals = _relative(objective.residuals(logits, batch.t), m)
-        moved = factors.ascended(plain, pull_back(residuals), rule.rho, m, rule.ascent)
+        residuals, size = _relative(objective.residuals(logits, batch.t), m)
+        taken = pull_back(residuals)
+        moved = factors.ascended(plain, taken, rule.rho, m, rule.ascent)
+
+        def followed() -> Params:
+            return factors.weighted_sum(plain, params, taken, size)
     else:
-        moved = displaced(plain, ascent_step(rule, objective, params, batch))
-    return moved if rule.perturbs_residual else plain, moved if rule.perturbs_jacobian else plain
+        g, size = _relative_gradient(rule, objective, params, batch)
+        moved = displaced(plain, step_along(rule, params, g))
+
+        def followed() -> Params:
+            return jax.tree.map(lambda leaf: size * leaf, g)
+
+    return moved if rule.perturbs_residual else plain, moved if rule.perturbs_jacobian else plain, followed
 
 
 def displaced(network: Network, eps: Params) -> Network:
@@ -173,19 +278,35 @@ def ascent_step(rule: Any, objective: Objective, params: Params, shard: Batch) -
 
     'last': g without the entries of all layers but the last. 'adaptive': rho T^2 g/||T g||, T = |w| + 0.01.
     """
+    return step_along(rule, params, _relative_gradient(rule, objective, params, shard)[0])
+
+
+def step_along(rule: Any, params: Params, g: Params) -> Params:
+    """The ascent step for a given gradient, of which only the direction counts."""
+    T = jax.tree.map(lambda p: jnp.abs(p) + ADAPTIVE_OFFSET if rule.ascent == "adaptive" else jnp.ones_like(p), params)
+    along = unit(jax.tree.map(jnp.multiply, T, g))
+    return jax.tree.map(lambda s, u: (rule.rho * (s * u)).astype(u.dtype), T, along)
+
+
+def unit(tree: Params) -> Params:
+    """tree/||tree||, zero where the tree is zero; its squares must not underflow together."""
+    squares = sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(tree))
+    # Guarded before the square root: otherwise the value at zero is finite but its derivative is NaN.
+    positive = squares > 0
+    scale = jnp.where(positive, 1 / jnp.sqrt(jnp.where(positive, squares, 1)), 0)
+    return jax.tree.map(lambda leaf: scale * leaf, tree)
+
+
+def _relative_gradient(rule: Any, objective: Objective, params: Params, shard: Batch) -> tuple[Params, jax.Array]:
+    """(g/size, size) with g the gradient of the shard's mean loss and size that of its largest residual."""
 
     def logits_of(p: Params) -> jax.Array:
         hidden = objective.model.body(p, shard.x, affine)
         return objective.model.readout(p, jax.lax.stop_gradient(hidden) if rule.ascent == "last" else hidden, affine)
 
     logits, pull_back = jax.vjp(logits_of, params)
-    (g,) = pull_back(_relative(objective.residuals(logits, shard.t), len(shard.t)))
-    T = jax.tree.map(lambda p: jnp.abs(p) + ADAPTIVE_OFFSET if rule.ascent == "adaptive" else jnp.ones_like(p), params)
-    squares = sum(jnp.sum((s * gi) ** 2) for s, gi in zip(jax.tree.leaves(T), jax.tree.leaves(g), strict=True))
-    # Guarded before the square root: otherwise the value at g = 0 is finite but its derivative is NaN.
-    positive = squares > 0
-    scale = jnp.where(positive, rule.rho / jnp.sqrt(jnp.where(positive, squares, 1)), 0)
-    return jax.tree.map(lambda s, gi: (scale * s**2 * gi).astype(gi.dtype), T, g)
+    residuals, size = _relative(objective.residuals(logits, shard.t), len(shard.t))
+    return pull_back(residuals)[0], size[0]
 
 
 def shard_size(rule: Any, batch: Batch) -> int:
@@ -203,12 +324,16 @@ def shards(rule: Any, batch: Any) -> Any:
     return jax.tree.map(lambda a: a.reshape(-1, m, *a.shape[1:]), batch)
 
 
-def _relative(residuals: jax.Array, m: int) -> jax.Array:
-    """Residuals relative to the largest of their shard: only the direction of an ascent counts, and so they cannot
-    underflow together when all are small."""
+def _relative(residuals: jax.Array, m: int) -> tuple[jax.Array, jax.Array]:
+    """Residuals over n, relative to the size of the largest of their shard, and that size for every example, (n,).
+
+    Only the direction of an ascent counts, and so they cannot underflow together when all are small. Sizes are powers
+    of two: multiplying by them again gives the plain gradient without rounding.
+    """
     groups = residuals.reshape(-1, m * residuals[0].size)
     largest = jax.lax.stop_gradient(jnp.max(jnp.abs(groups), axis=1, keepdims=True))
-    return (groups / jnp.where(largest > 0, largest, 1)).reshape(residuals.shape)
+    size = jnp.ldexp(jnp.ones_like(largest), jnp.frexp(largest)[1])
+    return (groups / (size * len(residuals))).reshape(residuals.shape), jnp.repeat(size[:, 0], m)
 
 
 def mean_over_shards(function: Callable[[Any], Params], groups: Any, params: Params) -> Params:

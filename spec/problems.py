@@ -112,12 +112,13 @@ LabelNoise = SymmetricNoise | AsymmetricNoise | InstanceNoise
 class RealData:
     """A real data set, split at random, with noise injected into the training labels only.
 
-    name: 'digits' (bundled with scikit-learn), or 'mnist', 'cifar10', 'cifar100' read from local files under `path`.
+    name: 'digits' (bundled with scikit-learn), 'mnist1d' (generated), or 'mnist', 'cifar10', 'cifar100' read from local
+    files under `path`.
     classes: keep only these labels, renumbered 0, 1, ... in the order given (None: all).
     Validation and test labels stay clean. All examples that are left after n_train and n_validation are the test split.
     """
 
-    name: Literal["digits", "mnist", "cifar10", "cifar100"] = "digits"
+    name: Literal["digits", "mnist1d", "mnist", "cifar10", "cifar100"] = "digits"
     n_train: int = 1000
     n_validation: int = 297
     noise: LabelNoise = SymmetricNoise(0.3)
@@ -125,13 +126,13 @@ class RealData:
     classes: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        require_choice("name", self.name, ("digits", "mnist", "cifar10", "cifar100"))
+        require_choice("name", self.name, ("digits", "mnist1d", "mnist", "cifar10", "cifar100"))
         require_integer("n_train", self.n_train, at_least=2)
         require_integer("n_validation", self.n_validation, at_least=1)
         require(isinstance(self.noise, LabelNoise), "noise", self.noise, "a label-noise record")
         if not isinstance(self.noise, InstanceNoise):
             _require_some_flips(self.noise.Delta, self.noise.flips, self.n_train)
-        if self.name != "digits" and self.path is None:
+        if self.name not in ("digits", "mnist1d") and self.path is None:
             raise InputError(f"path must name the folder that holds the {self.name} files, got None")
         if self.classes is not None:
             distinct = isinstance(self.classes, tuple) and len(set(self.classes)) == len(self.classes) >= 2

@@ -4,6 +4,7 @@ A rule family or a model is added by one line in RULES or MODELS.
 """
 
 from collections.abc import Callable
+from dataclasses import fields
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -15,7 +16,19 @@ from sims.data import Data, Split
 from sims.models import Model, lenet, linear, mlp, two_layer_linear
 from sims.rules import Batch, Objective, cross_entropy, gradient, init, logistic
 from spec.networks import LeNet
-from spec.rules import JacobianSam, LogitSam, Sam, Sgd
+from spec.rules import (
+    DownWeight,
+    Fsam,
+    Gsam,
+    JacobianSam,
+    LogitSam,
+    Only,
+    Regularised,
+    Sam,
+    Sgd,
+    Vasso,
+    Without,
+)
 
 N, D = 6, 3  # the batch holds every class equally often, and shards of two
 RHO = 0.3
@@ -36,8 +49,23 @@ RULES = [
     LogitSam(RHO, 2, "last"),
     Sam(RHO, "example", "adaptive"),
     JacobianSam(RHO, 2, "adaptive"),
+    Regularised(0.2, 0.3),
 ]
 PERTURBED = [rule for rule in RULES if hasattr(rule, "rho")]
+# Rules that are no sum over examples, or wrap another one. Compiling is dear: they run on FEW models.
+COMPOSED = [
+    Gsam(RHO, 0.3),
+    Fsam(RHO),
+    Vasso(RHO),
+    DownWeight(Sam(RHO, "batch"), 0.5),
+    DownWeight(Sam(RHO), -1.0, "A"),
+    DownWeight(Gsam(RHO, 0.3), 1.0, "C"),
+    DownWeight(Fsam(RHO), 0.5, warmup=3),
+    DownWeight(Vasso(RHO)),
+    DownWeight(Sam(RHO, "batch", "adaptive")),
+    Without(LogitSam(RHO, 2), "A"),
+    Only(DownWeight(Sam(RHO), 0.5), "B"),
+]
 
 
 class Case(NamedTuple):
@@ -98,6 +126,9 @@ MODELS = [
     Case("ntk tanh", mlp((D, 4, 1), scaling="ntk", activation=jnp.tanh), logistic, None, D, 4, _permute_mlp),
 ]
 CASES = {case.name: case for case in MODELS}
+FEW = [CASES["two layers"], CASES["deep relu, 3 classes"]]
+PAIRS = [(case, rule) for rule in RULES for case in MODELS] + [(case, rule) for rule in COMPOSED for case in FEW]
+PERTURBED_PAIRS = [(case, rule) for case, rule in PAIRS if any(field.name == "rho" for field in fields(rule))]
 
 
 def plain(case: Case, rule: Any, params: Any, batch: Batch) -> Any:

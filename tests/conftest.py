@@ -1,5 +1,11 @@
 """Entry point of the test suite: float64, strict shapes, and seeds that come from the name of the test."""
 
+import os
+
+# Compiling takes most of the time of the suite, so it does without the compiler's optimisations: they double the time
+# and change roundings only. `XLA_FLAGS= make test` tests with them, as do the evidence suite and the benchmarks.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
+
 import jax
 import numpy as np
 import pytest

@@ -18,7 +18,7 @@ def table() -> str:
             claims = ", ".join(f"`{c}`" for c in s.claims)
             figure = f"`{s.figure}`" if s.figure else ""
             says, verdict = (text.replace("|", "\\|") for text in (s.says, s.verdict))
-            lines.append(f"| {s.where} | {says} | `{s.theory}` | {claims} | {figure} | {verdict} |")
+            lines.append(f"| {paper.key}: {s.where} | {says} | `{s.theory}` | {claims} | {figure} | {verdict} |")
     return "\n".join(lines) + "\n"
 
 

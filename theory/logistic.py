@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, log_expit
 
-from spec.rules import ADAPTIVE_OFFSET, JacobianSam, LogitSam, Rule, Sam, Sgd
+from spec.rules import ADAPTIVE_OFFSET, JacobianSam, LogitSam, Sam, SamFamily, Sgd
 from spec.validation import InputError, require_real
 
 FloatArray = NDArray[np.float64]
@@ -71,17 +71,17 @@ def shared_margin_shift(w: FloatArray, x: FloatArray, t: FloatArray, rho: float)
     return np.zeros(len(t)) if length == 0 else rho * t * (x @ descent) / length
 
 
-def example_gradients(rule: Rule, w: FloatArray, x: FloatArray, t: FloatArray) -> FloatArray:
+def example_gradients(rule: SamFamily, w: FloatArray, x: FloatArray, t: FloatArray) -> FloatArray:
     r"""-s_i t_i x_i, shape (n, d). For 1-SAM: -t sigma(-t<w,x> + rho||x||) x (Baek et al. 2024, Section 3)."""
     return -(example_weights(rule, w, x, t) * t)[:, None] * x
 
 
-def gradient(rule: Rule, w: FloatArray, x: FloatArray, t: FloatArray) -> FloatArray:
+def gradient(rule: SamFamily, w: FloatArray, x: FloatArray, t: FloatArray) -> FloatArray:
     """The mean of example_gradients, shape (d,)."""
     return -(example_weights(rule, w, x, t) * t) @ x / len(t)
 
 
-def descend(rule: Rule, w: FloatArray, x: FloatArray, t: FloatArray, *, eta: float, steps: int) -> FloatArray:
+def descend(rule: SamFamily, w: FloatArray, x: FloatArray, t: FloatArray, *, eta: float, steps: int) -> FloatArray:
     """The path w_{k+1} = w_k - eta gradient(rule, w_k), shape (steps + 1, d)."""
     path = [np.asarray(w, dtype=float)]
     for _ in range(steps):

@@ -73,3 +73,16 @@ def relu(x: FloatArray, other: FloatArray | None = None, *, hidden: int = 1) -> 
         tangent = gain / 2 * arc_cosine(0, cosine) * tangent + covariance + 1
         left, right = np.sqrt(gain / 2) * left, np.sqrt(gain / 2) * right
     return Kernels(covariance, tangent)
+
+
+def centred(
+    between: FloatArray, first: FloatArray, second: FloatArray, among: FloatArray, weights: FloatArray
+) -> FloatArray:
+    r"""<phi(x) - mu, phi(x') - mu> with mu = sum_j weights_j phi(c_j) over centres c_1, ..., c_m, from kernels alone.
+
+    between (n, n'): K(x, x'); first (n, m): K(x, c); second (n', m): K(x', c); among (m, m): K(c, c); weights (m,) of
+    sum 1. A constant added to the kernel has no effect (derived). Raises InputError for weights of another sum.
+    """
+    require(bool(np.isclose(np.sum(weights), 1)), "weights", weights, "numbers that sum to 1")
+    left, right = first @ weights, second @ weights
+    return between - left[:, None] - right[None, :] + weights @ among @ weights

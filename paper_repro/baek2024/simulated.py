@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sims import data, models, per_example, rules
 from spec.claims import Sample
 from spec.problems import NoisyLinearTeacher, SignalNoiseMixture
-from spec.rules import Rule
+from spec.rules import SamFamily
 
 FloatArray = NDArray[np.float64]
 LINEAR = rules.Objective(models.linear(1), rules.logistic)  # apply does not depend on d
@@ -40,7 +40,7 @@ def random_case(sample: Sample, *, n: int = 12, d: int = 5, equal_norms: bool = 
     return Case(rng.normal(0.2, 1.0, (k, d)), x, t, mislabelled, 10 ** rng.uniform(-1.5, 0.5, k))
 
 
-def gradients(rule: Rule, case: Case, rho_factor: float = 1.0) -> FloatArray:
+def gradients(rule: SamFamily, case: Case, rho_factor: float = 1.0) -> FloatArray:
     """The rule's gradient for every problem of the case, with rho = rho_factor * case.rho, shape (k, d)."""
     return np.asarray(_gradients(rule, case, case.rho * rho_factor))
 
@@ -48,17 +48,17 @@ def gradients(rule: Rule, case: Case, rho_factor: float = 1.0) -> FloatArray:
 @jax.jit
 def _gradients(rule: Any, case: Case, rho: Any) -> Any:
     def one(w: Any, x: Any, t: Any, rho: Any) -> Any:
-        return rules.gradient(_with(rule, rho), (), LINEAR, {"w": w}, rules.Batch(x, t))[0]["w"]
+        return rules.gradient(with_rho(rule, rho), (), LINEAR, {"w": w}, rules.Batch(x, t))[0]["w"]
 
     return jax.vmap(one)(case.w, case.x, case.t, rho)
 
 
-def weights(rule: Rule, case: Case, rho_factor: float = 1.0) -> FloatArray:
+def weights(rule: SamFamily, case: Case, rho_factor: float = 1.0) -> FloatArray:
     """The example weights (residual norms) under the rule, shape (k, n)."""
     return np.asarray(_contributions(rule, case, case.rho * rho_factor)[1])
 
 
-def gradient_norms(rule: Rule, case: Case, rho_factor: float = 1.0) -> FloatArray:
+def gradient_norms(rule: SamFamily, case: Case, rho_factor: float = 1.0) -> FloatArray:
     """The per-example gradient norms under the rule, shape (k, n)."""
     return np.asarray(_contributions(rule, case, case.rho * rho_factor)[0])
 
@@ -66,17 +66,17 @@ def gradient_norms(rule: Rule, case: Case, rho_factor: float = 1.0) -> FloatArra
 @jax.jit
 def _contributions(rule: Any, case: Case, rho: Any) -> Any:
     def one(w: Any, x: Any, t: Any, rho: Any) -> Any:
-        return per_example.contributions(_with(rule, rho), LINEAR, {"w": w}, rules.Batch(x, t))
+        return per_example.contributions(with_rho(rule, rho), LINEAR, {"w": w}, rules.Batch(x, t))
 
     return jax.vmap(one)(case.w, case.x, case.t, rho)
 
 
-def _with(rule: Any, rho: Any) -> Any:
+def with_rho(rule: Any, rho: Any) -> Any:
     """The rule with a traced rho (which may be negative: a descent step, for mutants)."""
     return replace(rule, rho=rho) if hasattr(rule, "rho") else rule
 
 
-def margin_falls(rule: Rule, w: Any, batch: rules.Batch) -> jax.Array:
+def margin_falls(rule: SamFamily, w: Any, batch: rules.Batch) -> jax.Array:
     """t f(w) - t f(w + eps) for every example of a batch that is one shard."""
     moved, _ = rules.networks(rule, LINEAR, {"w": w}, batch)
     return batch.t * (batch.x @ w) - batch.t * moved({"w": w})

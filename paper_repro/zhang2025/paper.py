@@ -1,23 +1,111 @@
-"""What the project has on Zhang et al. (2025): so far the tangent kernels that its analysis rests on."""
+"""What the project has on Zhang et al. (2025): symbols, statements, experiments and claims."""
 
 from paper_repro.registry import Paper, Statement
-from paper_repro.zhang2025.kernels import CLAIMS, KERNEL_WIDTH
+from paper_repro.zhang2025 import (
+    alignment_claims,
+    coupling_claims,
+    kernels,
+    mean_field_claims,
+    recursion_claims,
+    regrowth_claims,
+    width_claims,
+)
+from paper_repro.zhang2025.after_filtering import POST_FILTERING
+from paper_repro.zhang2025.finite_width import FINITE_WIDTH
+from paper_repro.zhang2025.kernel_blocks import KERNEL_BLOCKS
+from paper_repro.zhang2025.phase_diagram import PHASE_DIAGRAM
+from paper_repro.zhang2025.phases import PHASES
 
 PAPER = Paper(
     key="zhang2025",
     citation="Y. Zhang, C. Holtz, G. Mishne, A. Cloninger. Revisiting Meta-Learning with Noisy Labels. arXiv 2025.",
     url="https://arxiv.org/abs/2510.12209",
-    symbols=(("K", "K, kernel", "neural tangent kernel ⟨∇f(x), ∇f(x')⟩"),),
+    symbols=(
+        ("K", "K, kernel", "neural tangent kernel ⟨∇f(x), ∇f(x')⟩; k = y y' K with true labels"),
+        ("w", "w", "example weights, in [0, 1]"),
+        ("α", "alpha", "rate of the weights, β/η"),
+        ("β", "beta", "speed of the weights for each step"),
+        ("η", "eta", "step of the model on the SUM of weighted losses (sims: η n on their mean)"),
+        ("n, m", "n, m", "training examples, clean subset"),
+        ("ρ", "rho", "1 − y f: the signed residual of a clean example"),
+        ("p", "p", "share of mislabelled examples"),
+        ("Λ", "Lambda", "η n/β"),
+    ),
     statements=(
         Statement(
             "setting of the analysis",
             "Wide networks follow their tangent kernel at initialisation",
             "theory.ntk.relu",
-            ("zhang2025.kernel_two_layers", "zhang2025.kernel_three_layers"),
-            "zhang2025.kernel_width",
-            "the kernel of a finite network is off by O(width^(-1/2)), more for deeper networks",
+            ("zhang2025.kernel_two_layers", "zhang2025.kernel_three_layers", "zhang2025.finite_width"),
+            "zhang2025.finite_width",
+            "holds at rate width^(−1/2), for the kernel and for the weights; outputs must start near zero",
+        ),
+        Statement(
+            "algorithm and its dynamics",
+            "Weights follow a similarity-weighted coupling with the clean subset, at a speed set by β",
+            "theory.meta_reweighting.step",
+            ("zhang2025.recursion", "zhang2025.signed_coupling"),
+            "zhang2025.phases",
+            "exact for linearised networks; one signed sum G decides the direction of every weight",
+        ),
+        Statement(
+            "phase 1, alignment",
+            "Examples that agree with the clean subset are amplified, others suppressed",
+            "theory.reweighting_phases.arrival",
+            (
+                "zhang2025.drift",
+                "zhang2025.alignment_times",
+                "zhang2025.wrong_way",
+                "zhang2025.alignment_closed_form",
+                "zhang2025.turning_time",
+            ),
+            "zhang2025.alignment",
+            "holds where the kernel's row mean is positive and weights are fast, at any noise rate, with proved times",
+        ),
+        Statement(
+            "phase 2, filtering",
+            "Mislabelled weights vanish until the clean-subset loss levels off",
+            "theory.reweighting_mean_field.solve",
+            (
+                "zhang2025.filtering",
+                "zhang2025.mean_field",
+                "zhang2025.final_clean_weight",
+                "zhang2025.amplification_boundary",
+            ),
+            "zhang2025.phase_diagram",
+            "they vanish; clean weights reach one only if β/(η n) ≥ 1 − p − w²; too slow weights lose to memorisation",
+        ),
+        Statement(
+            "phase 3, after filtering",
+            "With the clean-subset loss the coupling vanishes, and filtering becomes sensitive to perturbations",
+            "theory.reweighting_regrowth.energy",
+            (
+                "zhang2025.vanishing_coupling",
+                "zhang2025.regret",
+                "zhang2025.energy_of_classes",
+                "zhang2025.no_free_regrowth",
+                "zhang2025.coupling_noise",
+                "zhang2025.relative_kernel_error",
+                "zhang2025.filtering_end",
+            ),
+            "zhang2025.post_filtering",
+            "regrowth needs an additive error and, but for wrong clean labels, a clean subset that is also trained on",
+        ),
+        Statement(
+            "kernel separation (Assumptions 3 and 4)",
+            "The kernel is positive within and negative between classes, or nearly so",
+            "theory.ntk.centred",
+            ("zhang2025.fbr_is_last_layer",),
+            "zhang2025.kernel_blocks",
+            "false for raw kernels of digits, in part true for centred ones; FBR is a centred last-layer meta-gradient",
         ),
     ),
-    experiments=(KERNEL_WIDTH,),
-    claims=CLAIMS,
+    experiments=(kernels.KERNEL_WIDTH, PHASES, FINITE_WIDTH, PHASE_DIAGRAM, POST_FILTERING, KERNEL_BLOCKS),
+    claims=kernels.CLAIMS
+    + recursion_claims.CLAIMS
+    + alignment_claims.CLAIMS
+    + mean_field_claims.CLAIMS
+    + width_claims.CLAIMS
+    + regrowth_claims.CLAIMS
+    + coupling_claims.CLAIMS,
 )

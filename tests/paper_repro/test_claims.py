@@ -41,7 +41,7 @@ def test_statements_lead_to_formula_claims_and_figure() -> None:
         assert {c for s in paper.statements for c in s.claims} == {c.id for c in paper.claims}
 
 
-ASCENDED, ASCENT_STEP = factors.ascended, rules.ascent_step
+ASCENDED, STEP_ALONG = factors.ascended, rules.step_along
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, 2.0], ids=["no ascent", "descent", "twice as far"])
@@ -50,7 +50,7 @@ def test_a_broken_simulator_turns_claims_red(scale: float, name: str, monkeypatc
     claim = next(c for c in papers.claims() if c.id == f"baek2024.{name}")
     monkeypatch.setattr(factors, "ascended", lambda net, f, rho, *rest: ASCENDED(net, f, scale * rho, *rest))
     monkeypatch.setattr(
-        rules, "ascent_step", lambda *arguments: jax.tree.map(lambda e: scale * e, ASCENT_STEP(*arguments))
+        rules, "step_along", lambda *arguments: jax.tree.map(lambda e: scale * e, STEP_ALONG(*arguments))
     )
     jax.clear_caches()  # compiled programs hold the right one
     try:

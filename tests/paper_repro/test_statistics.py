@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from paper_repro.baek2024.digits import verdict
+from paper_repro.baek2024.ablation import verdict
 from paper_repro.statistics import Interval, interval
 from spec.validation import InputError
 

@@ -13,7 +13,7 @@ from cases import quick_jit
 
 from sims.models import mlp, two_layer_linear
 from sims.rules import Batch, Objective, cross_entropy, gradient, logistic
-from spec.rules import JacobianSam, LogitSam, Sam, Sgd
+from spec.rules import JacobianSam, LogitSam, Regularised, Sam, Sgd
 
 D, H, CLASSES, N = 3, 4, 3, 6
 RHO = 0.4
@@ -158,6 +158,32 @@ def test_sgd_equals_its_transcription(problem):
     net, draws = problem
     for w, x, t in draws:
         assert relative_difference(under_test(net, Sgd(), w, x, t), slow_gradient(net, Sgd, 0.0, N, w, x, t)) < 1e-12
+
+
+def penalty_gradient(net, rule, w, x):
+    """The gradient of activation * mean N(h_i) + last_layer * N(V), as a list of arrays."""
+    V = w[2] if net is ReluNet else w[1]
+    by_length = rule.form == "norm"
+    total = [np.zeros_like(a) for a in w]
+    for xi in x:
+        z = xi @ w[0] + w[1] if net is ReluNet else w[0] @ xi
+        h = np.where(z > 0, z, 0) if net is ReluNet else z
+        direction = h / max(np.linalg.norm(h), 1e-300) if by_length else h  # a dead hidden layer has no direction
+        first = [np.outer(xi, direction), direction] if net is ReluNet else [np.outer(direction, xi)]
+        total = [a + rule.activation * b / len(x) for a, b in zip(total, first, strict=False)] + total[len(first) :]
+    total[2 if net is ReluNet else 1] = rule.last_layer * (V / np.linalg.norm(V) if by_length else V)
+    return total
+
+
+@pytest.mark.parametrize("form", ["norm", "squared"])
+def test_regularised_equals_its_transcription(problem, form):
+    net, draws = problem
+    rule = Regularised(0.3, 0.7, form)
+    for w, x, t in draws:
+        expected = add(slow_gradient(net, Sgd, 0.0, N, w, x, t), penalty_gradient(net, rule, w, x), 1)
+        assert relative_difference(under_test(net, rule, w, x, t), expected) < 1e-12
+        other = penalty_gradient(net, Regularised(0.7, 0.3, form), w, x)
+        assert relative_difference(other, penalty_gradient(net, rule, w, x)) > 1e-2
 
 
 def mutants(kind, m):

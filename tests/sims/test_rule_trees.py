@@ -3,16 +3,22 @@
 import itertools
 
 import jax
-from cases import RULES
+from cases import COMPOSED, RHO, RULES
+
+from spec.rules import DownWeight, Fsam
 
 
 def test_no_two_rules_share_a_tree_structure() -> None:
-    structures = [jax.tree.structure(rule) for rule in RULES]
+    structures = [jax.tree.structure(rule) for rule in [*RULES, *COMPOSED]]
     assert all(a != b for a, b in itertools.combinations(structures, 2))
 
 
 def test_rules_survive_the_round_trip() -> None:
-    for rule in RULES:
+    for rule in [*RULES, *COMPOSED]:
         leaves, structure = jax.tree.flatten(rule)
         assert jax.tree.unflatten(structure, leaves) == rule
-        assert leaves == ([rule.rho] if hasattr(rule, "rho") else [])
+        assert all(isinstance(leaf, float) for leaf in leaves)
+    for rule in RULES:
+        strengths = ("rho", "activation", "last_layer")
+        assert jax.tree.leaves(rule) == [getattr(rule, name) for name in strengths if hasattr(rule, name)]
+    assert jax.tree.leaves(DownWeight(Fsam(RHO), 0.7, "C", 3)) == [RHO, 1.0, 0.9, 0.7]

@@ -19,7 +19,7 @@ from spec.problems import (
     SignalNoiseMixture,
     SymmetricNoise,
 )
-from spec.rules import JacobianSam, LogitSam, Sam, Sgd
+from spec.rules import DownWeight, Fsam, Gsam, JacobianSam, LogitSam, Only, Sam, Sgd, Vasso, Without
 from spec.validation import InputError
 
 # All different from each other, in one field or in the type alone.
@@ -34,6 +34,17 @@ RECORDS = [
     LogitSam(0.1, 5),
     JacobianSam(0.1),
     JacobianSam(0.1, "batch"),
+    Gsam(0.1),
+    Gsam(0.1, 0.2),
+    Fsam(0.1),
+    Vasso(0.1),
+    DownWeight(Sam(0.1)),
+    DownWeight(Sam(0.1), 0.25),
+    DownWeight(Sam(0.1), group="A"),
+    DownWeight(Sam(0.1), warmup=7),
+    DownWeight(LogitSam(0.1)),
+    Without(Sam(0.1)),
+    Only(Sam(0.1)),
     SignalNoiseMixture(),
     SignalNoiseMixture(n=60),
     SignalNoiseMixture(d=37),
@@ -114,7 +125,7 @@ def test_describe_goes_into_records_tuples_and_dicts():
     description = records.describe({"data": RealData(classes=(3, 8)), 1: [Sam(0.1), None]})
     assert description["data"]["noise"] == {"record": "SymmetricNoise", "Delta": 0.3, "flips": "stratified"}
     assert description["data"]["classes"] == [3, 8]
-    assert description["1"] == [{"record": "Sam", "rho": 0.1, "sharpness": "example"}, None]
+    assert description["1"] == [{"record": "Sam", "rho": 0.1, "sharpness": "example", "ascent": "all"}, None]
 
 
 @pytest.mark.parametrize(

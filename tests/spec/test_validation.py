@@ -15,7 +15,7 @@ from spec.problems import (
     SignalNoiseMixture,
     SymmetricNoise,
 )
-from spec.rules import JacobianSam, LogitSam, Sam
+from spec.rules import JacobianSam, LogitSam, Regularised, Sam
 from spec.validation import InputError
 
 FLIPS = "one of 'stratified', 'bernoulli'"
@@ -51,13 +51,16 @@ REFUSED = [
     (lambda: AsymmetricNoise(0.3, "all"), "flips", FLIPS, "'all'"),
     (lambda: InstanceNoise(0.5), "Delta", "a number in [0, 0.5)", "0.5"),
     (lambda: InstanceNoise(0.3, spread=-0.1), "spread", "a number in [0, 1]", "-0.1"),
-    (lambda: RealData("imagenet"), "name", "one of 'digits', 'mnist', 'cifar10', 'cifar100'", "'imagenet'"),
+    (lambda: RealData("imagenet"), "name", "one of 'digits', 'mnist1d', 'mnist', 'cifar10', 'cifar100'", "'imagenet'"),
     (lambda: RealData(n_train=1), "n_train", "an integer >= 2", "1"),
     (lambda: RealData(n_validation=0), "n_validation", "an integer >= 1", "0"),
     (lambda: RealData(noise=0.3), "noise", "a label-noise record", "0.3"),
     (lambda: RealData(classes=(3,)), "classes", "a tuple of at least two distinct labels", "(3,)"),
     (lambda: RealData(classes=(3, 3)), "classes", "a tuple of at least two distinct labels", "(3, 3)"),
     (lambda: RealData(classes=[1, 2]), "classes", "a tuple of at least two distinct labels", "[1, 2]"),
+    (lambda: Regularised(-0.1, 0.2), "activation", "a number in [0, inf)", "-0.1"),
+    (lambda: Regularised(0.1, None), "last_layer", "a number in [0, inf)", "None"),
+    (lambda: Regularised(0.1, 0.1, "l1"), "form", "one of 'norm', 'squared'", "'l1'"),
     (lambda: Sam(10**400), "rho", "a number in [0, inf)", repr(10**400)),
     (lambda: Sam(1 + 2j), "rho", "a number in [0, inf)", "(1+2j)"),
     (lambda: Sam([0.1]), "rho", "a number in [0, inf)", "[0.1]"),

@@ -71,6 +71,15 @@ def test_an_input_with_itself_is_an_input_with_another(rng):
         np.testing.assert_allclose(one, two, rtol=1e-7)  # kappa_0 next to the diagonal keeps half of the digits
 
 
+def test_centred_kernels_are_products_of_centred_features(rng):
+    x, other, centres = rng.normal(size=(5, 3)), rng.normal(size=(4, 3)), rng.normal(size=(6, 3))
+    weights = rng.uniform(size=6)
+    weights /= weights.sum()
+    mu, c = weights @ centres, 7.0  # the constant must drop out
+    kernels = (x @ other.T + c, x @ centres.T + c, other @ centres.T + c, centres @ centres.T + c)
+    np.testing.assert_allclose(ntk.centred(*kernels, weights), (x - mu) @ (other - mu).T, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -78,6 +87,7 @@ def test_an_input_with_itself_is_an_input_with_another(rng):
         (lambda: ntk.relu(np.ones((2, 3)), np.ones((2, 2))), r"other must be inputs of shape \(n, 3\)"),
         (lambda: ntk.relu(np.array([[1.0, np.nan]])), "x must be finite everywhere"),
         (lambda: ntk.relu(np.ones((1, 2)), hidden=-1), "hidden must be an integer >= 0, got -1"),
+        (lambda: ntk.centred(*[np.ones((2, 2))] * 4, np.ones(2)), "weights must be numbers that sum to 1"),
         (lambda: ntk.arc_cosine(2, np.array(0.0)), "order must be 0 or 1, got 2"),
         (lambda: ntk.arc_cosine(1, np.array(1.5)), "cosine must be within"),
     ],

@@ -1,0 +1,88 @@
+"""How fast each kind of SAM shrinks the last layer while it trains: the prediction for J-SAM beside the measurement."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from figures import networks as draw
+from paper_repro.registry import Experiment, FigureBinding, Parts, Table
+from paper_repro.training_runs import TrainingRun, concatenate, simulate
+from spec.networks import Mlp, Network
+from spec.problems import RealData
+from spec.rules import JacobianSam, LogitSam, Sam
+from spec.seeds import named_seeds
+from spec.training import Training
+from spec.validation import require_real
+
+
+@dataclass(frozen=True)
+class Shrinkage:
+    """L-SAM, J-SAM and 1-SAM on one problem; the decay is taken on the whole training split, along each one's path."""
+
+    problem: RealData = RealData()
+    network: Network = Mlp((256,))
+    training: Training = Training(eta=0.1, epochs=40, batch=50, momentum=0.9, weight_decay=5e-4, record_every=2)
+    rho: tuple[float, ...] = (0.1,)
+    seeds: int = 4
+
+    def __post_init__(self) -> None:
+        for rho in self.rho:
+            require_real("rho", rho, low=0.0, low_open=True)
+
+
+def runs(config: Shrinkage) -> list[TrainingRun]:
+    """Each rule at each rho."""
+    seeds = named_seeds("baek2024.shrinkage", config.seeds)
+    observe = ("layer_norms", "last_layer_decay")
+    return [
+        TrainingRun(kind(rho), config.problem, config.network, config.training, observe, seeds)
+        for rho in config.rho
+        for kind in (LogitSam, JacobianSam, Sam)
+    ]
+
+
+def run(config: Shrinkage, parts: Parts) -> xr.Dataset:
+    """Measured and predicted decay and the norms, (run, seed, epoch)."""
+    units = runs(config)
+    return concatenate(units, parts.map(simulate, units))
+
+
+def tables(dataset: xr.Dataset) -> tuple[Table, ...]:
+    """Measured over predicted decay of the last layer, summed over epochs."""
+    rows = []
+    for k in range(dataset.sizes["run"]):
+        row = dataset.isel(run=k)
+        measured, predicted = (row[f"{n}_decay"].sum("epoch").values for n in ("measured", "predicted"))
+        ratio = measured / predicted
+        final = float(row["last_layer_norm"].isel(epoch=-1).mean())
+        error = ratio.std(ddof=1) / np.sqrt(len(ratio))
+        cells = (f"{measured.mean():.3g}", f"{predicted.mean():.3g}", f"{ratio.mean():.3f} ± {error:.3f}")
+        rows.append((str(row["method"].values), f"{float(row['rho']):g}", *cells, f"{final:.2f}"))
+    head = ("method", "ρ", "measured decay", "predicted for J-SAM", "ratio (±1 s.e.)", "final ‖last layer‖")
+    caption = "Decay of the last layer beyond that of SGD, summed over the recorded epochs (per unit of step size)"
+    return (Table(caption, head, tuple(rows)),)
+
+
+SHRINKAGE = Experiment(
+    id="baek2024.shrinkage",
+    title="How fast the last layer shrinks",
+    question="Is the last layer of a ReLU network as small as the Jacobian effect predicts?",
+    config={
+        "smoke": Shrinkage(RealData(n_train=200), Mlp((16,)), Training(eta=0.1, epochs=4, batch=50), seeds=2),
+        "standard": Shrinkage(),
+        "full": Shrinkage(rho=(0.025, 0.05, 0.1, 0.2), seeds=8),
+    },
+    units=lambda config: len(runs(config)),
+    run=run,
+    figures=(
+        FigureBinding(
+            "baek2024.shrinkage",
+            "Predicted and measured decay of the last layer",
+            "Lines: mean ρ‖g_body‖²/‖g‖ over ‖V‖², J-SAM at first order. Markers: measured, ±1 standard error.",
+            draw.shrinkage,
+        ),
+    ),
+    tables=tables,
+    seconds={"smoke": 10, "standard": 30, "full": 120},
+)

@@ -1,0 +1,87 @@
+"""What the project has on Luong et al. (2026): symbols, statements, experiments and claims."""
+
+from paper_repro.luong2026 import expansion_claims, mixture_claims, ratio_claims, two_group_claims
+from paper_repro.luong2026.controls import EXPERIMENTS
+from paper_repro.luong2026.theory_figures import RATIO_REGIONS, SIGNAL_MEMORY
+from paper_repro.luong2026.toy import TOY
+from paper_repro.registry import Paper, Statement
+
+PAPER = Paper(
+    key="luong2026",
+    citation="T. Luong, Nguyen, Tran, D. B. Tran. Understanding SAM's Robustness to Noisy Labels through Gradient "
+    "Down-weighting. AISTATS 2026.",
+    url="https://arxiv.org/abs/2411.17132",
+    symbols=(
+        ("g^SGD, g^SAM", "g, h", "plain gradient of a batch, and the gradient at w + ρ g/‖g‖ of the same batch"),
+        ("r", "r, ratio", "h/g, coordinate by coordinate"),
+        ("groups A, B, C", "group", "r ≥ 1, 0 < r < 1, r ≤ 0"),
+        ("α", "alpha", "removed fraction of group B; the released code's α is the kept fraction 1 − α"),
+        ("k", "warmup", "length of the linear warm-up of α, here in steps"),
+        ("SANER", 'DownWeight(Sam(rho, "batch"), alpha)', "n-SAM with a fraction of group B removed"),
+        ("SGD-GrA, -GrB, -GrC", 'Without(Sam(rho, "batch"), group)', "n-SAM without its effect on a group"),
+        ("z_c, z_n (code)", "m_c, m_n", "margins of clean and mislabelled examples: z_c = −m_c, z_n = m_n"),
+    ),
+    statements=(
+        Statement(
+            "README, update",
+            "SANER multiplies the SAM gradient by 1 − α where 0 < r < 1",
+            "theory.down_weighting.groups",
+            ("luong2026.update",),
+            "luong2026.toy",
+            "transcribed exactly; the released code's α means the kept fraction",
+        ),
+        Statement(
+            "README, theory",
+            "Where a noisy gradient dominates a direction, SAM amplifies the clean gradient more than the noisy one",
+            "theory.down_weighting.sides",
+            ("luong2026.ratio_identity", "luong2026.conflict_regions", "luong2026.dominated_side"),
+            "luong2026.ratio_regions",
+            "derived: for 1-SAM, and where r < 1; it speaks of the two signs, and of noise only if each sign is pure",
+        ),
+        Statement(
+            "README, theory figure",
+            "The ratio over the plane of clean and mislabelled margins has a region of down-weighting",
+            "theory.two_groups.boundaries",
+            (
+                "luong2026.two_group_ratio",
+                "luong2026.equal_groups",
+                "luong2026.two_group_regions",
+                "luong2026.twins",
+            ),
+            "luong2026.ratio_regions",
+            "closed form; for equal groups B is m_c + m_n < δ whichever side dominates, and C never occurs",
+        ),
+        Statement(
+            "README, transitional phase",
+            "Down-weighting happens while the model turns from fitting clean to memorising mislabelled examples",
+            "theory.transition.phases",
+            ("luong2026.signal_memory_path",),
+            "luong2026.signal_memory",
+            "in a linear model with orthogonal memory the order is A, C, B, C, A or A, C, A: reversal comes first and "
+            "lasts longer, and B is exactly the time in which the signal is unlearned",
+        ),
+        Statement(
+            "follows for n-SAM",
+            "The ratio of n-SAM is 1 + ρ(Hg/‖g‖)ᵢ/gᵢ to first order, and never below 1 on energy average",
+            "theory.down_weighting.first_order_ratio",
+            (
+                "luong2026.first_order",
+                "luong2026.energy",
+                "luong2026.one_dimension",
+                "luong2026.shifts_of_both_signs",
+            ),
+            None,
+            "exact for convex losses; 1-SAM breaks both inequalities",
+        ),
+        Statement(
+            "follows for the mixture",
+            "Expected shares of the groups among noise- and clean-dominated coordinates",
+            "theory.mixture_groups.expected_fractions",
+            ("luong2026.expected_shares",),
+            None,
+            "normal orthants, exact to O(n⁻²) for a w that does not depend on the sample",
+        ),
+    ),
+    experiments=(RATIO_REGIONS, SIGNAL_MEMORY, TOY, *EXPERIMENTS),
+    claims=ratio_claims.CLAIMS + two_group_claims.CLAIMS + expansion_claims.CLAIMS + mixture_claims.CLAIMS,
+)

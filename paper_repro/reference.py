@@ -1,0 +1,45 @@
+"""Reference numbers: the tables of long runs, kept with the package and shown beside fresh results."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from paper_repro.registry import Experiment, Table
+from paper_repro.store import ROOT, load, write_atomically
+from spec.validation import InputError
+
+
+def path(experiment_id: str) -> Path:
+    """Where the reference numbers of an experiment are kept."""
+    paper, name = experiment_id.split(".")
+    return ROOT / "paper_repro" / paper / "reference" / f"{name}.json"
+
+
+def keep(experiment: Experiment, out: Path) -> Path:
+    """Make the tables of the result in `out` the reference numbers, with the command and the provenance.
+
+    Raises InputError where there is no such result.
+    """
+    result = out / f"{experiment.id}.nc"
+    if not result.exists():
+        raise InputError(f"--out must hold a result of {experiment.id} (run it first), got '{out}'")
+    dataset = load(result)
+    config = json.loads(dataset.attrs["config"])
+    command = f"repro run {experiment.id} --preset {dataset.attrs['preset']}"
+    if config["seeds"] != experiment.config[dataset.attrs["preset"]].seeds:
+        command += f" --seeds {config['seeds']}"
+    about = {name: dataset.attrs[name] for name in ("date", "version", "code", "python", "packages", "seed_shift")}
+    tables = [table._asdict() for table in experiment.tables(dataset)]
+    content = {"command": command, "seeds": config["seeds"], **about, "config": config, "tables": tables}
+    write_atomically(path(experiment.id), (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+    return path(experiment.id)
+
+
+def read(experiment_id: str) -> dict[str, Any] | None:
+    """The reference numbers of an experiment, their tables as Table; None where none are kept."""
+    file = path(experiment_id)
+    if not file.exists():
+        return None
+    content = json.loads(file.read_text("utf-8"))
+    tables = [Table(t["caption"], tuple(t["head"]), tuple(map(tuple, t["rows"]))) for t in content["tables"]]
+    return content | {"tables": tables}

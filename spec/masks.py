@@ -1,0 +1,63 @@
+r"""Controls of element-wise down-weighting: the same removal on other coordinates.
+
+With h the gradient of a base rule and g the plain gradient of the same batch, both wrappers give (1 - alpha m) h with
+
+    RandomMask  m_i = 1 independently with one probability: the share of the group among the coordinates
+                (match='count'), or its share of ||h||^2 (match='energy'); equal to DownWeight in that on average
+    OracleMask  m = the noise-dominated coordinates of the batch: the clean and the mislabelled part of g have opposite
+                signs there and the mislabelled one is larger. It needs the true labels.
+
+They are ours, to tell what the choice of coordinates contributes.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from spec.rules import Group, Sharpness
+from spec.validation import require, require_choice, require_real
+
+Match = Literal["count", "energy"]
+
+
+@dataclass(frozen=True)
+class _Mask:
+    """base: a rule; alpha <= 1: the fraction that is removed."""
+
+    base: Any
+    alpha: float = 0.5
+
+    def __post_init__(self) -> None:
+        require(hasattr(self.base, "sharpness"), "base", self.base, "a rule, such as Sam(0.1)")
+        require_real("alpha", self.alpha, low=-float("inf"), high=1.0, high_open=False)
+
+    @property
+    def sharpness(self) -> Sharpness:
+        """That of the base."""
+        sharpness: Sharpness = self.base.sharpness
+        return sharpness
+
+
+@dataclass(frozen=True)
+class RandomMask(_Mask):
+    """Random coordinates, as many as the group has, or of as much energy."""
+
+    group: Group = "B"
+    match: Match = "count"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_choice("group", self.group, ("A", "B", "C"))
+        require_choice("match", self.match, ("count", "energy"))
+
+    @property
+    def name(self) -> str:
+        return f"{self.base.name} random as {self.group} by {self.match}"
+
+
+@dataclass(frozen=True)
+class OracleMask(_Mask):
+    """The noise-dominated coordinates."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.base.name} noise-dominated halved" if self.alpha == 0.5 else f"{self.base.name} oracle"

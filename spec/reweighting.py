@@ -1,0 +1,100 @@
+r"""Schemes that weight training examples with the help of a small clean subset.
+
+A scheme gives every example a weight; the model then descends (1/n) sum_i w_i l_i over its batch of n. With
+c_i = <grad L, grad l_i>, where L is the mean loss of the clean subset,
+
+    MetaReweight        w_i <- clip(w_i + beta c_i), L at a trial step (look-ahead): theta - (eta/n) sum_i w_i grad l_i
+    NormalisedReweight  w_i = n max(c_i, 0)/sum_j max(c_j, 0), L at theta (L2RW)
+    FeatureReweight     weights from inner products of centred last-layer features, without gradients (FBR)
+
+MetaReweight accumulates: -dL/dw_i = (eta/n) c_i, so that beta is its rate alpha times eta/n. Theory writes the step of
+the sum, eta/n, as eta.
+Sources: Zhang et al. (2025) for the first, and its first author's code for the last; Ren et al. (2018), "Learning to
+reweight examples", for the second.
+"""
+
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from spec.validation import require, require_integer, require_real
+
+
+def _require_if_known(name: str, value: Any, **bounds: Any) -> None:
+    """Check a number, and let traced ones and placeholders of the tree machinery pass: there is nothing to look at."""
+    if isinstance(value, Real | np.generic | str | list | tuple | None):
+        require_real(name, value, **bounds)
+
+
+@dataclass(frozen=True)
+class MetaReweight:
+    """Accumulated weights in [0, 1], all `initial` at the start. eta: step of the look-ahead; 0 drops it."""
+
+    beta: float
+    eta: float
+    initial: float = 0.5
+
+    def __post_init__(self) -> None:
+        _require_if_known("beta", self.beta, low=0.0)
+        _require_if_known("eta", self.eta, low=0.0)
+        _require_if_known("initial", self.initial, low=0.0, high=1.0, high_open=False)
+
+
+@dataclass(frozen=True)
+class NormalisedReweight:
+    """Weights from one meta-gradient at zero weights, cut at 0 and scaled to mean one; all 0 where none is positive."""
+
+
+@dataclass(frozen=True)
+class FeatureReweight:
+    """With phi the inputs of the last layer, mu_c the clean mean of class c, mu the mean of the mu_c, C classes:
+
+        K_ic = <phi_i - mu, mu_c - mu>                    centred False: without mu
+        K_ic <- K_ic - (second largest of row i)          shifted False: not
+        d_i = K_it - alpha sum_{c != t} K_ic              t the observed class of i
+        w_i = clip(1/2 + rate d_i, 0, 1);  w_i = 0 where w_i <= threshold;  all 1 where every d_i >= 0
+
+    alpha: before and from epoch `switch` on; None: 1/(C - 1) before, 0 after. rate None: adaptive, 1/(2 |d|) for the
+    smallest negative d of the batch: exactly the negative ones get 0, and the threshold decides on d = 0 alone. The
+    first `skip` epochs train with 1/2.
+    """
+
+    alpha: tuple[float, float] | None = None
+    switch: int = 40
+    skip: int = 0
+    centred: bool = True
+    shifted: bool = True
+    rate: float | None = None
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.alpha is not None:
+            require(isinstance(self.alpha, tuple) and len(self.alpha) == 2, "alpha", self.alpha, "two numbers, or None")
+            for value in self.alpha:
+                require_real("alpha", value, low=0.0)
+        require_integer("switch", self.switch, at_least=0)
+        require_integer("skip", self.skip, at_least=0)
+        if self.rate is not None:
+            require_real("rate", self.rate, low=0.0, low_open=True)
+        require_real("threshold", self.threshold, low=0.0, high=1.0)
+
+
+Scheme = MetaReweight | NormalisedReweight | FeatureReweight
+
+
+@dataclass(frozen=True)
+class CleanEpochs:
+    """Extra training on the clean subset: `epochs` plain epochs of it before every epoch, in batches of `batch`
+
+    (None: all of it at once). Kept apart from the schemes, so that its gain is not mistaken for theirs.
+    """
+
+    epochs: int
+    batch: int | None = None
+
+    def __post_init__(self) -> None:
+        require_integer("epochs", self.epochs, at_least=0)
+        if self.batch is not None:
+            require_integer("batch", self.batch, at_least=1)

@@ -1,0 +1,89 @@
+"""A ratio means something only if both sides compute the same: every peer of the benchmarks against ours."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from cases import distance
+
+from benchmarks import kernels, meta_gradient, steps, sweeps, timing, torch_peers
+from benchmarks.__main__ import main, plot, table
+from sims import models, tangent_kernel
+from spec.rules import Sam
+from spec.validation import InputError
+
+
+@pytest.fixture
+def case():
+    return steps.case(models.mlp((64, 8, 10)), 4)
+
+
+@pytest.mark.parametrize("peer", [steps.vmap_grad, steps.optax_per_example])
+def test_peers_in_jax_take_the_same_step(case, peer):
+    _, params, batch = case
+    expected = steps.ours(Sam(steps.RHO), case)(params, batch)
+    assert distance(jax.jit(peer(case))(params, batch), expected) < 1e-5
+
+
+def test_peers_in_torch_take_the_same_steps(case, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setattr(steps, "STEPS", 3)
+    expected = steps.scanned(steps.ours(Sam(steps.RHO), case), case)()[0]["w"]
+    for program in torch_peers.steps(case, steps.RHO, steps.ETA, 3).values():
+        assert distance(program(), expected) < 1e-5
+
+
+def test_sweeps_reach_the_same_weights(monkeypatch):
+    for name, size in {"N": 12, "D": 5, "STEPS": 4, "SMALL": 3}.items():
+        monkeypatch.setattr(sweeps, name, size)
+    for mini in (False, True):
+        sweep = sweeps.logistic(mini)
+        expected = sweeps.vectorised(sweeps._ours, sweep)()
+        peers = [sweeps.vectorised(sweeps._vmap_grad, sweep), sweeps.looped(sweep), sweeps.numpy_loop(sweep)]
+        for program in peers:
+            assert distance(jnp.stack(list(program())), expected) < 1e-5
+
+
+def test_a_sweep_in_torch_reaches_the_same_weights(monkeypatch):
+    pytest.importorskip("torch")
+    for name, size in {"N": 12, "D": 5, "STEPS": 4}.items():
+        monkeypatch.setattr(sweeps, name, size)
+    sweep = sweeps.logistic(False)
+    data = [np.array(a) for a in (sweep.w, sweep.rho, sweep.x, sweep.t)]
+    program = torch_peers.logistic_sweep(*data, sweeps.ETA, 4)
+    assert distance(program(), sweeps.vectorised(sweeps._ours, sweep)()) < 1e-5
+
+
+def test_kernels_are_the_same(monkeypatch):
+    for name, size in {"N": 6, "WIDTH": 9, "D": 4}.items():
+        monkeypatch.setattr(kernels, name, size)
+    model, params, x = kernels.inputs()
+    expected = tangent_kernel.empirical(model, params, x)
+    assert distance(kernels.contraction(model)(params, x), expected) < 1e-5
+    assert distance(kernels.two_products(params, x), expected) < 1e-5
+
+
+@pytest.mark.parametrize("classes", [None, 3])
+def test_meta_gradients_are_the_same(classes, monkeypatch):
+    for name, size in {"N": 6, "M": 4, "WIDTH": 9, "D": 4}.items():
+        monkeypatch.setattr(meta_gradient, name, size)
+    objective, given = meta_gradient.arguments(classes)
+    expected = jax.jit(partial(meta_gradient.ours, objective))(*given)
+    for program in meta_gradient.peers(objective, given, classes).values():
+        assert distance(jnp.asarray(program()), expected) < 1e-5
+
+
+def test_ratios_say_which_side_is_faster():
+    square = jnp.ones((300, 300))
+    slow, fast = jax.jit(lambda a: a @ a @ a @ a @ a @ a @ a @ a), jax.jit(lambda a: a[0] + 1)
+    row = timing.ratio("s", "fast", lambda: fast(square), "slow", lambda: slow(square), repeats=5)
+    assert 1 < row.low <= row.median <= row.high
+    assert "fast" in str(table([row]).columns[0]._cells)
+    assert len(plot([row]).axes[0].get_yticklabels()) == 1
+
+
+def test_unknown_sections_are_named():
+    with pytest.raises(InputError, match="SECTION must be one of steps, sweeps, kernels, meta, memory, got 'step'"):
+        main(["step"])

@@ -1,0 +1,52 @@
+"""Reference numbers: what is kept is what the tables said, and the page shows it with or without a fresh run."""
+
+import json
+import sys
+
+import pytest
+
+from paper_repro import __main__ as cli
+from paper_repro import page, papers, reference
+from paper_repro.baek2024.theory_figures import UPWEIGHTING
+from spec.validation import InputError
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """Reference numbers of the smallest experiment, kept in a folder of their own."""
+    monkeypatch.setattr(reference, "ROOT", tmp_path)
+    for arguments in (["run", UPWEIGHTING.id, "--preset", "smoke"], ["reference", UPWEIGHTING.id]):
+        monkeypatch.setattr(sys, "argv", ["repro", *arguments, "--out", str(tmp_path / "results")])
+        with pytest.raises(SystemExit):
+            cli.main()
+    return tmp_path / "results"
+
+
+def test_tables_and_command_are_kept(kept):
+    content = reference.read(UPWEIGHTING.id)
+    dataset = page.load(kept / f"{UPWEIGHTING.id}.nc")
+    assert tuple(content["tables"]) == UPWEIGHTING.tables(dataset)
+    assert content["command"] == f"repro run {UPWEIGHTING.id} --preset smoke"
+    assert content["config"] == json.loads(dataset.attrs["config"])
+
+
+def test_the_page_shows_them(kept):
+    command = reference.read(UPWEIGHTING.id)["command"]
+    assert f"<code>{command}</code>" in page.write(papers.PAPERS, kept).read_text()
+    empty = kept.parent / "empty"
+    assert f"<code>{command}</code>" in page.write(papers.PAPERS, empty).read_text()
+
+
+def test_without_a_result_there_is_nothing_to_keep(tmp_path):
+    with pytest.raises(InputError, match=r"--out must hold a result of baek2024.upweighting \(run it first\)"):
+        reference.keep(UPWEIGHTING, tmp_path)
+
+
+def test_committed_numbers_name_experiments_that_exist():
+    known = {e.id for e in papers.experiments()}
+    files = sorted((reference.ROOT / "paper_repro").glob("*/reference/*.json"))
+    assert {f"{file.parent.parent.name}.{file.stem}" for file in files} <= known
+    for file in files:
+        content = reference.read(f"{file.parent.parent.name}.{file.stem}")
+        assert content["command"].startswith("repro run ")
+        assert all(len(row) == len(table.head) for table in content["tables"] for row in table.rows)

@@ -1,0 +1,33 @@
+r"""How fast J-SAM shrinks the layers of a network, layer by layer.
+
+Let w_l be a layer with which the logits are homogeneous of degree one at fixed other layers, g_i = grad <q_i, f_i> the
+gradient of example i with its residual q_i = d l_i/d f_i held fixed, and g_il its part in the layer. Euler's identity
+<w_l, g_il> = <q_i, f_i> at w and at w + eps_i gives, with eps_i = rho g_i/||g_i||,
+
+    <w_l, J-SAM gradient - SGD gradient>_i = <q_i, f_i(w + eps_i) - f_i(w)> - <eps_il, g_il(w + eps_i)>
+                                           = rho (||g_i||^2 - ||g_il||^2)/||g_i|| + O(rho^2)  >=  0.
+
+So every layer decays, at first order, at a rate set by the gradients of the *other* layers; the sum over L layers is
+(L - 1) rho ||g_i||. This is Proposition 4.1 of Baek et al. (2024) for deep networks. Valid for every layer of a linear
+or ReLU network without biases, and for the weights of the last layer of any network (its own bias counted in the
+layer). For two-layer linear networks there is no remainder. Derived here.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spec.validation import require, require_real
+
+FloatArray = NDArray[np.float64]
+
+
+def decay(rho: float, squares: FloatArray) -> FloatArray:
+    """mean_i rho (||g_i||^2 - ||g_il||^2)/||g_i||, (L,), from squares ||g_il||^2 (n, L); 0 for examples with g_i = 0.
+
+    It is -d(||w_l||^2/2)/dtau under J-SAM, minus that under SGD. Raises InputError for a negative rho or square.
+    """
+    require_real("rho", rho, low=0.0)
+    require(squares.ndim == 2 and bool(np.all(squares >= 0)), "squares", squares.shape, "numbers >= 0 of shape (n, L)")
+    total = np.sum(squares, axis=1, keepdims=True)
+    scale = np.divide(rho, np.sqrt(total), out=np.zeros_like(total), where=total > 0)
+    return np.mean(scale * (total - squares), axis=0)
