@@ -142,7 +142,9 @@ RESIDUALS = Experiment(
     title="The perturbation turns away as clean examples are fitted",
     question="How does the cosine of noisy and clean perturbation depend on how well clean examples are fitted?",
     config={
-        "smoke": Residuals(problem=SignalNoiseMixture(n=20, d=1000, B=0.0, Delta=0.4), points=4, seeds=3),
+        "smoke": Residuals(
+            Delta=(0.1, 0.4), problem=SignalNoiseMixture(n=20, d=1000, B=0.0, Delta=0.4), points=4, seeds=3
+        ),
         "standard": Residuals(),
         "full": Residuals(points=17, seeds=64),
     },
