@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from sims import data, ensemble, models, observables, real_data, rules
+from sims.composition import composition
 from sims.train import train
 from spec.networks import Network
 from spec.problems import Problem, RealData
@@ -22,7 +23,7 @@ from spec.training import Training
 class TrainingRun:
     """One rule on one problem, repeated over seeds. The same seed means the same data, initialisation and batches.
 
-    observe: names of functions in sims.observables.
+    observe: names of functions in sims.observables; 'composition' is that of sims.composition, for the rule `probe`.
     """
 
     rule: Rule
@@ -32,6 +33,7 @@ class TrainingRun:
     observe: tuple[str, ...]
     seeds: tuple[int, ...]
     dtype: Literal["float32", "float64"] = "float32"
+    probe: Rule | None = None
 
 
 def simulate(unit: TrainingRun) -> xr.Dataset:
@@ -42,7 +44,7 @@ def simulate(unit: TrainingRun) -> xr.Dataset:
     size = source.x.shape[1] if source is not None else unit.problem.d  # type: ignore[union-attr]
     classes = None if source is None else source.classes
     return ensemble.ensemble(
-        _program(kind, unit.problem, unit.network, unit.training, unit.observe, unit.dtype, size, classes),
+        _program(kind, unit.problem, unit.network, unit.training, unit.observe, unit.dtype, size, classes, unit.probe),
         seeds=unit.seeds,
         grid={},
         epochs=range(0, unit.training.epochs + 1, unit.training.record_every),
@@ -66,10 +68,13 @@ def _program(
     dtype: str,
     size: int,
     classes: int | None,
+    probe: Rule | None,
 ) -> Callable[[jax.Array, Mapping[str, jax.Array], Any], Mapping[str, jax.Array]]:
     model = models.build(network, size, classes)
     loss = rules.logistic if classes is None else rules.cross_entropy
-    recorded = observables.together(*(getattr(observables, name) for name in observe))
+    recorded = observables.together(
+        *(composition(probe) if name == "composition" else getattr(observables, name) for name in observe)
+    )
 
     def run(key: jax.Array, hyper: Mapping[str, jax.Array], shared: Any) -> Mapping[str, jax.Array]:
         source, traced = shared

@@ -1,6 +1,7 @@
 """What the project has on Luong et al. (2026): symbols, statements, experiments and claims."""
 
 from paper_repro.luong2026 import expansion_claims, mixture_claims, ratio_claims, two_group_claims
+from paper_repro.luong2026.composition import COMPOSITION
 from paper_repro.luong2026.controls import EXPERIMENTS
 from paper_repro.luong2026.theory_figures import RATIO_REGIONS, SIGNAL_MEMORY
 from paper_repro.luong2026.toy import TOY
@@ -82,6 +83,6 @@ PAPER = Paper(
             "normal orthants, exact to O(n⁻²) for a w that does not depend on the sample",
         ),
     ),
-    experiments=(RATIO_REGIONS, SIGNAL_MEMORY, TOY, *EXPERIMENTS),
+    experiments=(RATIO_REGIONS, SIGNAL_MEMORY, TOY, COMPOSITION, *EXPERIMENTS),
     claims=ratio_claims.CLAIMS + two_group_claims.CLAIMS + expansion_claims.CLAIMS + mixture_claims.CLAIMS,
 )

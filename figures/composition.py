@@ -1,0 +1,31 @@
+"""Composition of the gradient's coordinates over training."""
+
+import xarray as xr
+from matplotlib.figure import Figure
+
+from figures import style
+
+GROUP_COLOURS = {"A": "#0072B2", "B": "#D55E00", "C": "#009E73"}
+
+
+def composition(dataset: xr.Dataset) -> Figure:
+    """Groups among noise- and clean-dominated coordinates; accuracies; share with a_clean > a_noisy."""
+    figure, axes = style.panels(3, width=3.6, height=2.8)
+    sam, epoch = dataset.isel(run=1), dataset["epoch"].values
+    for group, tone in GROUP_COLOURS.items():
+        for who, line in (("noise", style.MISLABELLED), ("clean", style.CLEAN)):
+            label = f"{group}, {who}-dominated"
+            style.curve(axes[0, 0], epoch, sam[f"{group}_given_{who}"], color=tone, linestyle=line, label=label)
+    for k, tone in enumerate(("#000000", "#E69F00", "#CC79A7")):
+        run = dataset.isel(run=k)
+        method = str(run["method"].values)
+        style.curve(axes[0, 1], epoch, run["clean_accuracy"], color=tone, linestyle=style.CLEAN, label=method)
+        style.curve(axes[0, 1], epoch, run["mislabelled_accuracy"], color=tone, linestyle=style.MISLABELLED)
+        style.curve(axes[0, 2], epoch, run["clean_more_on_noise"], color=tone, label=method)
+        style.curve(axes[0, 2], epoch, run["clean_more_on_noise_B"], color=tone, linestyle="dotted")
+    axes[0, 2].axhline(0.5, color="grey", linewidth=0.6)
+    titles = ("groups", "fit of clean (solid) and mislabelled", "a_clean > a_noisy: noise-dominated (dotted: in B)")
+    for panel, title in zip(axes[0], titles, strict=True):
+        panel.set(xlabel="epoch", ylabel="share", title=title)
+        panel.legend(fontsize=6)
+    return figure
