@@ -82,7 +82,8 @@ ANGLES = Experiment(
             "Angle between noisy and clean perturbation",
             "Class-conditional Gaussian, B = 1.5. Lines: closed form in population. Markers: samples of 40000, in "
             "the plane of signal and w. On the axis (left) the angle is 0° or exactly 180°, the latter "
-            "between the noisy and the clean minimiser; off the axis (right) it takes values between.",
+            "between the noisy and the clean minimiser (samples can only stray inwards); off the axis (right) it "
+            "takes values between.",
             draw.angles,
         ),
     ),
