@@ -88,9 +88,9 @@ PAPER = Paper(
             "theory.down_weighting.groups",
             (),
             "luong2026.controls",
-            "on digits: fits less (5 points at ρ = .1, 17 at .4) and more than random coordinates of the same number or "
-            "energy do; better at the final epoch, not at the validated one. On MNIST-1D all is memorised; +0.8 [.2, 1.4] "
-            "at ρ = .4, no more than random coordinates of the same energy",
+            "on digits it fits fewer of them (5 points at ρ = .1, 17 at .4), which random coordinates of the same "
+            "number or energy do not bring about; it tests better at the final epoch, not at the validated one. On "
+            "MNIST-1D all is memorised: +0.8 [.2, 1.4] at ρ = .4, as with random coordinates of the same energy",
         ),
         Statement(
             "Fig. 3 (content inferred)",
@@ -98,8 +98,8 @@ PAPER = Paper(
             "theory.down_weighting.groups",
             (),
             "luong2026.controls",
-            "in part: without B digits memorises 4 to 5 points more, but without A 30 more at ρ = .4, and 'SAM only on B' "
-            "is no better than SGD",
+            "in part: on digits SAM without B memorises 4 to 5 points more, but without A 33 more at ρ = .4, and SAM "
+            "only on B is no better than SGD",
         ),
     ),
     experiments=(RATIO_REGIONS, SIGNAL_MEMORY, TOY, COMPOSITION, *EXPERIMENTS),
