@@ -1,7 +1,7 @@
 """One training run for every seed, from records alone: the unit that experiments are made of."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -12,11 +12,14 @@ import xarray as xr
 
 from sims import data, ensemble, models, observables, real_data, rules
 from sims.composition import composition
-from sims.train import train
+from sims.reweighting import reweighted
+from sims.train import extra_epochs, train
 from spec.networks import Network
 from spec.problems import Problem, RealData
-from spec.rules import Rule
+from spec.reweighting import CleanEpochs, CleanSubset, Scheme
+from spec.rules import Rule, Sgd
 from spec.training import Training
+from spec.validation import require
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class TrainingRun:
     """One rule on one problem, repeated over seeds. The same seed means the same data, initialisation and batches.
 
     observe: names of functions in sims.observables; 'composition' is that of sims.composition, for the rule `probe`.
+    clean: the subset that extra epochs train on, and that the rule looks at if it is a scheme of example weights
+    (spec.reweighting).
     """
 
     rule: Rule
@@ -34,17 +39,25 @@ class TrainingRun:
     seeds: tuple[int, ...]
     dtype: Literal["float32", "float64"] = "float32"
     probe: Rule | None = None
+    clean: CleanSubset | None = None
+    extra: CleanEpochs = CleanEpochs(0)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.rule, Scheme) or self.extra.epochs:
+            require(self.clean is not None, "clean", self.clean, "a clean subset, for weights or extra epochs")
+            require(isinstance(self.problem, RealData), "problem", self.problem, "real data, to have a clean subset")
 
 
 def simulate(unit: TrainingRun) -> xr.Dataset:
     """Train for every seed; dimensions (seed, epoch). Raises NonFiniteError naming quantity, step and seed."""
     source = _source(unit.problem) if isinstance(unit.problem, RealData) else None
-    # The continuous fields of a rule are traced, so that one compiled program serves a whole grid of them.
+    # The continuous fields of a rule are traced, so that one compiled program serves a whole grid of them; what the
+    # program does not depend on is left out.
     traced, kind = jax.tree.flatten(unit.rule)
     size = source.x.shape[1] if source is not None else unit.problem.d  # type: ignore[union-attr]
     classes = None if source is None else source.classes
     return ensemble.ensemble(
-        _program(kind, unit.problem, unit.network, unit.training, unit.observe, unit.dtype, size, classes, unit.probe),
+        _program(kind, replace(unit, rule=Sgd(), seeds=()), size, classes),
         seeds=unit.seeds,
         grid={},
         epochs=range(0, unit.training.epochs + 1, unit.training.record_every),
@@ -60,29 +73,27 @@ def _source(problem: RealData) -> data.Source:
 
 @cache
 def _program(
-    kind: jax.tree_util.PyTreeDef,
-    problem: Problem,
-    network: Network,
-    training: Training,
-    observe: tuple[str, ...],
-    dtype: str,
-    size: int,
-    classes: int | None,
-    probe: Rule | None,
+    kind: jax.tree_util.PyTreeDef, unit: TrainingRun, size: int, classes: int | None
 ) -> Callable[[jax.Array, Mapping[str, jax.Array], Any], Mapping[str, jax.Array]]:
-    model = models.build(network, size, classes)
+    model = models.build(unit.network, size, classes)
     loss = rules.logistic if classes is None else rules.cross_entropy
     recorded = observables.together(
-        *(composition(probe) if name == "composition" else getattr(observables, name) for name in observe)
+        *(composition(unit.probe) if name == "composition" else getattr(observables, name) for name in unit.observe)
     )
 
     def run(key: jax.Array, hyper: Mapping[str, jax.Array], shared: Any) -> Mapping[str, jax.Array]:
         source, traced = shared
         draw, start, order = jax.random.split(key, 3)
-        drawn = data.sample(problem, draw, dtype=jnp.dtype(dtype), source=source)
-        rule = rules.bind(jax.tree.unflatten(kind, traced), drawn.train, jax.random.fold_in(key, 3))
-        params = model.init(start, jnp.dtype(dtype))
-        return train(rule, training, model=model, loss=loss, params=params, data=drawn, observe=recorded, key=order)[1]
+        drawn = data.sample(unit.problem, draw, dtype=jnp.dtype(unit.dtype), source=source)
+        rule, extra = jax.tree.unflatten(kind, traced), None
+        if unit.clean is not None and classes is not None:
+            drawn, clean = data.set_aside(drawn, unit.clean, classes, jax.random.fold_in(key, 4))
+            rule = reweighted(rule, clean, drawn.train) if isinstance(rule, Scheme) else rule
+            extra = extra_epochs(unit.extra, clean)
+        rule = rules.bind(rule, drawn.train, jax.random.fold_in(key, 3))
+        params = model.init(start, jnp.dtype(unit.dtype))
+        options = {"model": model, "loss": loss, "observe": recorded, "key": order, "extra": extra}
+        return train(rule, unit.training, params=params, data=drawn, **options)[1]
 
     return run
 

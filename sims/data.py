@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from sims.label_noise import flip_binary, flip_classes
-from spec.problems import NoisyLinearTeacher, RealData, SignalNoiseMixture
+from spec.problems import NoisyLinearTeacher, RealData, SignalNoiseMixture, SymmetricNoise
+from spec.reweighting import CleanSubset
 from spec.validation import InputError
 
 
@@ -136,3 +137,17 @@ def _(
     (x, y), (x_v, y_v), (x_t, y_t) = ((inputs[i], labels[i]) for i in parts)
     t = flip_classes(problem.noise, x, y, source.classes, flips)
     return Data(Split(x, t, y), Split(x_v, y_v, y_v), Split(x_t, y_t, y_t))
+
+
+def set_aside(data: Data, subset: CleanSubset, classes: int, key: jax.Array) -> tuple[Data, Split]:
+    """(the data with a smaller validation split, the clean subset: its first examples, some labels wrong if asked).
+
+    Raises InputError where no validation example would be left.
+    """
+    held = data.validation
+    if held is None or subset.m >= len(held.t):
+        left = 0 if held is None else len(held.t)
+        raise InputError(f"m must be smaller than the number of validation examples {left}, got {subset.m}")
+    x, y = held.x[: subset.m], held.y[: subset.m]
+    clean = Split(x, flip_classes(SymmetricNoise(subset.wrong), x, y, classes, key), y)
+    return data._replace(validation=jax.tree.map(lambda a: a[subset.m :], held)), clean

@@ -15,10 +15,12 @@ from sims import feature_reweighting, meta_reweighting
 from sims.data import Split
 from sims.observables import by_group
 from sims.per_example import weighted_gradient
-from sims.rules import Batch, Objective, Part, begin_epoch, gradient, init, report
-from spec.reweighting import FeatureReweight, MetaReweight, NormalisedReweight
+from sims.rules import Batch, Objective, Part, begin_epoch, gradient, init, register, report
+from spec.reweighting import FeatureReweight, FixedReweight, MetaReweight, NormalisedReweight
 
 Params = Any
+
+register(FixedReweight, "clean", "mislabelled")
 
 
 class Weights(NamedTuple):
@@ -45,9 +47,15 @@ jax.tree_util.register_pytree_node(
 
 
 def reweighted(scheme: Any, clean: Split, train: Split) -> Reweighted:
-    """A scheme as a rule for a training split. The clean subset's observed labels are used, whatever they are."""
+    """A scheme as a rule for a training split. The clean subset's observed labels are used, whatever they are.
+
+    Only FixedReweight looks at the true labels of the training split.
+    """
     initial = scheme.initial if isinstance(scheme, MetaReweight) else 0.5
-    return Reweighted(scheme, Batch(clean.x, clean.t), jnp.full(len(train.t), initial, train.x.dtype))
+    w = jnp.full(len(train.t), initial, train.x.dtype)
+    if isinstance(scheme, FixedReweight):
+        w = jnp.where(train.mislabelled, scheme.mislabelled, scheme.clean).astype(train.x.dtype)
+    return Reweighted(scheme, Batch(clean.x, clean.t), w)
 
 
 @singledispatch
@@ -71,6 +79,11 @@ def _(scheme: NormalisedReweight, w: jax.Array, epoch: jax.Array, *rest: Any) ->
 @update.register
 def _(scheme: FeatureReweight, w: jax.Array, epoch: jax.Array, *rest: Any) -> jax.Array:
     return feature_reweighting.of_batch(scheme, epoch, *rest)
+
+
+@update.register
+def _(scheme: FixedReweight, w: jax.Array, *rest: Any) -> jax.Array:
+    return w
 
 
 @init.register

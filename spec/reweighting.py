@@ -6,6 +6,7 @@ c_i = <grad L, grad l_i>, where L is the mean loss of the clean subset,
     MetaReweight        w_i <- clip(w_i + beta c_i), L at a trial step (look-ahead): theta - (eta/n) sum_i w_i grad l_i
     NormalisedReweight  w_i = n max(c_i, 0)/sum_j max(c_j, 0), L at theta (L2RW)
     FeatureReweight     weights from inner products of centred last-layer features, without gradients (FBR)
+    FixedReweight       references: plain training, and the oracle that knows who is mislabelled
 
 MetaReweight accumulates: -dL/dw_i = (eta/n) c_i, so that beta is its rate alpha times eta/n. Theory writes the step of
 the sum, eta/n, as eta.
@@ -81,7 +82,34 @@ class FeatureReweight:
         require_real("threshold", self.threshold, low=0.0, high=1.0)
 
 
-Scheme = MetaReweight | NormalisedReweight | FeatureReweight
+@dataclass(frozen=True)
+class FixedReweight:
+    """Weights that never move, one for correctly labelled and one for mislabelled examples: it needs the true labels.
+
+    (1, 0) is the oracle, (1, 1) plain training, (0, 0) leaves all learning to extra clean epochs.
+    """
+
+    clean: float = 1.0
+    mislabelled: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require_if_known("clean", self.clean, low=0.0)
+        _require_if_known("mislabelled", self.mislabelled, low=0.0)
+
+
+Scheme = MetaReweight | NormalisedReweight | FeatureReweight | FixedReweight
+
+
+@dataclass(frozen=True)
+class CleanSubset:
+    """m examples set aside from the validation split. wrong: the share of their labels moved to other classes."""
+
+    m: int = 100
+    wrong: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_integer("m", self.m, at_least=1)
+        require_real("wrong", self.wrong, low=0.0, high=1.0)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sims.data import Data, Source, Split, sample
+from sims.data import Data, Source, Split, sample, set_aside
 from spec.problems import (
     AsymmetricNoise,
     InstanceNoise,
@@ -23,6 +23,7 @@ from spec.problems import (
     SignalNoiseMixture,
     SymmetricNoise,
 )
+from spec.reweighting import CleanSubset
 from spec.validation import InputError
 
 LEVEL = 1e-4
@@ -215,3 +216,23 @@ def test_double_precision_is_refused_where_jax_would_drop_it(key: jax.Array, sou
 def test_only_problems_can_be_sampled(key: jax.Array) -> None:
     with pytest.raises(TypeError, match="cannot sample 'mixture'"):
         sample("mixture", key, dtype=jnp.float32)
+
+
+@pytest.mark.parametrize("wrong", [0.0, 0.25])
+def test_a_clean_subset_is_cut_from_validation(key: jax.Array, source: Source, wrong: float) -> None:
+    data = sample(REAL, key, dtype=jnp.float64, source=source)
+    rest, clean = set_aside(data, CleanSubset(12, wrong), CLASSES, key)
+    assert data.validation is not None
+    assert rest.validation is not None
+    np.testing.assert_array_equal(np.concatenate([places(clean), places(rest.validation)]), places(data.validation))
+    np.testing.assert_array_equal(clean.y, np.asarray(source.y)[places(clean)])
+    assert int(clean.mislabelled.sum()) == round(12 * wrong)
+    jax.tree.map(np.testing.assert_array_equal, (rest.train, rest.test), (data.train, data.test))
+
+
+def test_a_clean_subset_leaves_something_to_validate_on(key: jax.Array, source: Source) -> None:
+    data = sample(REAL, key, dtype=jnp.float64, source=source)
+    with pytest.raises(InputError, match="m must be smaller than the number of validation examples 40, got 40"):
+        set_aside(data, CleanSubset(40), CLASSES, key)
+    with pytest.raises(InputError, match="validation examples 0, got 1"):
+        set_aside(data._replace(validation=None), CleanSubset(1), CLASSES, key)

@@ -13,7 +13,15 @@ from sims.data import Split
 from sims.reweighting import reweighted, update
 from sims.rules import Batch
 from sims.train import extra_epochs, train
-from spec.reweighting import CleanEpochs, FeatureReweight, MetaReweight, NormalisedReweight
+from spec.reweighting import (
+    CleanEpochs,
+    CleanSubset,
+    FeatureReweight,
+    FixedReweight,
+    MetaReweight,
+    NormalisedReweight,
+)
+from spec.rules import Sgd
 from spec.training import Training
 from spec.validation import InputError
 
@@ -151,6 +159,27 @@ def test_rules_of_different_schemes_are_different_trees(setting):
     assert all(a != b for i, a in enumerate(trees) for b in trees[:i])
 
 
+def test_fixed_weights_of_one_are_plain_training_and_of_zero_none(setting, key):
+    params, data, _ = setting
+    options = {"model": CASE.model, "loss": CASE.loss, "observe": lambda *_: {}}
+    plain, _ = train(Sgd(), Training(eta=ETA, epochs=2), params=params, data=data, key=key, **options)
+    assert distance(run(FixedReweight(1.0, 1.0), setting, key)[0], plain) < 1e-11
+    assert distance(run(FixedReweight(0.0, 0.0), setting, key)[0], params) == 0
+
+
+def test_the_oracle_learns_from_correct_labels_alone(setting, key):
+    """By hand; training on the observed labels of the mislabelled would leave other parameters."""
+    params, data, _ = setting
+    final, trajectory = run(FixedReweight(), setting, key)
+    w = 1.0 - data.train.mislabelled
+    assert 0 < w.sum() < N
+    for _ in range(2):
+        params = quick_jit(descended)(params, Batch(data.train.x, data.train.t), w)
+    assert distance(final, params) < 1e-11
+    assert trajectory["noise_share"][-1] == 0
+    assert trajectory["clean_example_weight"][-1] == 1
+
+
 def test_unknown_schemes_have_no_weights():
     with pytest.raises(TypeError, match="no weights are defined for 'clip'"):
         update("clip", None, None, None, None, None, None)
@@ -169,6 +198,10 @@ def test_unknown_schemes_have_no_weights():
         (partial(FeatureReweight, skip=0.5), "skip must be an integer >= 0"),
         (partial(FeatureReweight, rate=0.0), "rate must be a number in"),
         (partial(FeatureReweight, threshold=1.0), "threshold must be a number in"),
+        (partial(FixedReweight, -1.0), "clean must be a number in"),
+        (partial(FixedReweight, 1.0, -1.0), "mislabelled must be a number in"),
+        (partial(CleanSubset, 0), "m must be an integer >= 1"),
+        (partial(CleanSubset, 5, 1.0), "wrong must be a number in"),
         (partial(CleanEpochs, -1), "epochs must be an integer >= 0"),
         (partial(CleanEpochs, 1, 0), "batch must be an integer >= 1"),
     ],
