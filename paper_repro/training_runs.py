@@ -12,6 +12,7 @@ import xarray as xr
 
 from sims import data, ensemble, models, observables, real_data, rules
 from sims.composition import composition
+from sims.correction import correction
 from sims.train import train
 from spec.networks import Network
 from spec.problems import Problem, RealData
@@ -23,7 +24,8 @@ from spec.training import Training
 class TrainingRun:
     """One rule on one problem, repeated over seeds. The same seed means the same data, initialisation and batches.
 
-    observe: names of functions in sims.observables; 'composition' is that of sims.composition, for the rule `probe`.
+    observe: names of functions in sims.observables; 'composition' is that of sims.composition, for the rule `probe`;
+    'correction' that of sims.correction, on batches of the training's size.
     """
 
     rule: Rule
@@ -72,9 +74,7 @@ def _program(
 ) -> Callable[[jax.Array, Mapping[str, jax.Array], Any], Mapping[str, jax.Array]]:
     model = models.build(network, size, classes)
     loss = rules.logistic if classes is None else rules.cross_entropy
-    recorded = observables.together(
-        *(composition(probe) if name == "composition" else getattr(observables, name) for name in observe)
-    )
+    recorded = observables.together(*(_observable(name, training, probe) for name in observe))
 
     def run(key: jax.Array, hyper: Mapping[str, jax.Array], shared: Any) -> Mapping[str, jax.Array]:
         source, traced = shared
@@ -85,6 +85,14 @@ def _program(
         return train(rule, training, model=model, loss=loss, params=params, data=drawn, observe=recorded, key=order)[1]
 
     return run
+
+
+def _observable(name: str, training: Training, probe: Rule | None) -> observables.Observable:
+    if name == "composition":
+        return composition(probe)
+    if name == "correction":
+        return correction(training.batch)  # type: ignore[arg-type]  # which names the batch where it is None
+    return getattr(observables, name)  # type: ignore[no-any-return]
 
 
 def concatenate(units: Sequence[TrainingRun], results: Sequence[xr.Dataset], **coords: Sequence[Any]) -> xr.Dataset:
