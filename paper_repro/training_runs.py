@@ -92,7 +92,7 @@ def _observable(name: str, training: Training, probe: Rule | None) -> observable
         return composition(probe)
     if name == "correction":
         return correction(training.batch)  # type: ignore[arg-type]  # which names the batch where it is None
-    return getattr(observables, name)  # type: ignore[no-any-return]
+    return getattr(observables, name)
 
 
 def concatenate(units: Sequence[TrainingRun], results: Sequence[xr.Dataset], **coords: Sequence[Any]) -> xr.Dataset:

@@ -90,7 +90,7 @@ def _of_batch(
 
 
 def _inner(a: Params, b: Params) -> jax.Array:
-    return sum(jnp.sum(u * v) for u, v in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+    return jnp.sum(jnp.stack(jax.tree.leaves(jax.tree.map(jnp.vdot, a, b))))
 
 
 def _norm(a: Params) -> jax.Array:

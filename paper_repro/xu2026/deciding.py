@@ -27,7 +27,7 @@ from spec.compensation import (
     Selection,
 )
 from spec.networks import Mlp
-from spec.problems import InstanceNoise, RealData
+from spec.problems import InstanceNoise, RealData, SymmetricNoise
 from spec.rules import Sam
 from spec.seeds import named_seeds
 from spec.training import Training
@@ -68,9 +68,12 @@ class Deciding:
 
 def selections(fraction: float) -> dict[str, Selection]:
     """The published selection, by chance, of known precision, and by clusters with the same share as largest rate."""
-    known = {f"precision {p:g}": OracleSelection(fraction, p) for p in (0.5, 0.8, 1.0)}
-    others = {"random": RandomSelection(fraction), "cluster": ClusterSelection(fraction)}
-    return {"margin": MarginSelection(fraction)} | others | known
+    return {
+        "margin": MarginSelection(fraction),
+        "random": RandomSelection(fraction),
+        "cluster": ClusterSelection(fraction),
+        **{f"precision {p:g}": OracleSelection(fraction, p) for p in (0.5, 0.8, 1.0)},
+    }
 
 
 def rules(config: Deciding, problem: RealData, strength: float) -> Iterator[tuple[str, Compensation]]:
@@ -117,9 +120,9 @@ _MINUS = "−" + PUBLISHED[1:]
 _PURE = tuple(f"{mark} precision 1, sphere" for mark in "+−")
 _SPHERE = tuple(f"{mark} margin, sphere" for mark in "+−")
 _ALL = tuple(
-    replace(RealData(name), noise=noise)  # type: ignore[arg-type]
+    replace(RealData(), name=name, noise=noise)
     for name in ("digits", "mnist1d")
-    for noise in (RealData().noise, InstanceNoise(0.3))
+    for noise in (SymmetricNoise(0.3), InstanceNoise(0.3))
 )
 DECIDING = Experiment(
     id="xu2026.deciding",

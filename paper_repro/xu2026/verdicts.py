@@ -79,9 +79,11 @@ def pairs(dataset: xr.Dataset) -> list[Pair]:
         for plus in labels:
             minus = f"−{plus[1:]}"
             if plus.startswith("+") and minus in labels:
-                means = ((_level(here, plus, n) + _level(here, minus, n)) / 2 for n in ("right", "kept", "gamma"))
+                right, kept, gamma = (
+                    (_level(here, plus, n) + _level(here, minus, n)) / 2 for n in ("right", "kept", "gamma")
+                )
                 gaps = {name: gap(here, block, plus, minus, name) for name in OUTCOMES}
-                found.append(Pair(block, plus[2:], *means, gaps))
+                found.append(Pair(block, plus[2:], right, kept, gamma, gaps))
     return found
 
 
