@@ -136,7 +136,7 @@ DECIDING = Experiment(
             training=replace(TRAINING, epochs=2, record_every=1),
             warmup=0.0,
             multiples=(4.0,),
-            only=(PUBLISHED, _MINUS, ORACLE),
+            only=(PUBLISHED, _MINUS),
             seeds=2,
         ),
         "standard": Deciding(
