@@ -171,7 +171,7 @@ def ablation_entries(config: OnData) -> list[Entry]:
         entries += pair(f"ρ = {other:g}", other, problem, network, ALPHA, share)
     for width in (32, 1024):
         entries += pair(f"width {width}", rho, problem, Mlp((width,)), ALPHA, share)
-    for n in (250, 500):
+    for n in (problem.n_train // 4, problem.n_train // 2):
         entries += pair(f"{n} examples", rho, replace(problem, n_train=n), network, ALPHA, share)
     return [entry for entry in entries if config.keeps(entry.block)]
 
