@@ -9,7 +9,7 @@ import xarray as xr
 
 from paper_repro.comparison import units
 from paper_repro.xu2026 import verdicts
-from paper_repro.xu2026.deciding import DECIDING, Deciding, entries
+from paper_repro.xu2026.deciding import DECIDING, Deciding, entries, matched_in_length
 from paper_repro.xu2026.verdicts import ORACLE, PUBLISHED, SAM
 from spec.compensation import MarginSelection, OracleAscent, OracleSelection
 from spec.validation import InputError
@@ -123,3 +123,9 @@ def test_regimes_name_the_best_plain_sam_and_who_wins():
     assert rows[f"published − SAM of the best ρ ({SAM}, ρ × 4)"].endswith(": shown")
     assert rows[f"published − its other sign ({MINUS})"].endswith(": reversed")
     assert not any("random" in says for says in rows)  # not among these methods
+
+
+def test_the_figure_keeps_every_method_of_the_length_of_sam():
+    dataset = made_up(**{"− random, sphere": (0.8, 0.05, 0.2), "+ random, free": (0.8, 0.3, 0.2)})
+    shown = [str(label) for label in matched_in_length(dataset)["label"].values]
+    assert shown == [SAM, PUBLISHED, MINUS, ORACLE, "− random, sphere"]
