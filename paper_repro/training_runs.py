@@ -12,6 +12,7 @@ import xarray as xr
 
 from sims import data, ensemble, models, observables, real_data, rules
 from sims.composition import composition
+from sims.correction import correction
 from sims.reweighting import reweighted
 from sims.train import extra_epochs, train
 from spec.networks import Network
@@ -26,7 +27,8 @@ from spec.validation import require
 class TrainingRun:
     """One rule on one problem, repeated over seeds. The same seed means the same data, initialisation and batches.
 
-    observe: names of functions in sims.observables; 'composition' is that of sims.composition, for the rule `probe`.
+    observe: names of functions in sims.observables; 'composition' is that of sims.composition, for the rule `probe`;
+    'correction' that of sims.correction, on batches of the training's size.
     clean: the subset that extra epochs train on, and that the rule looks at if it is a scheme of example weights
     (spec.reweighting).
     """
@@ -77,9 +79,7 @@ def _program(
 ) -> Callable[[jax.Array, Mapping[str, jax.Array], Any], Mapping[str, jax.Array]]:
     model = models.build(unit.network, size, classes)
     loss = rules.logistic if classes is None else rules.cross_entropy
-    recorded = observables.together(
-        *(composition(unit.probe) if name == "composition" else getattr(observables, name) for name in unit.observe)
-    )
+    recorded = observables.together(*(_observable(name, unit.training, unit.probe) for name in unit.observe))
 
     def run(key: jax.Array, hyper: Mapping[str, jax.Array], shared: Any) -> Mapping[str, jax.Array]:
         source, traced = shared
@@ -96,6 +96,14 @@ def _program(
         return train(rule, unit.training, params=params, data=drawn, **options)[1]
 
     return run
+
+
+def _observable(name: str, training: Training, probe: Rule | None) -> observables.Observable:
+    if name == "composition":
+        return composition(probe)
+    if name == "correction":
+        return correction(training.batch)  # type: ignore[arg-type]  # which names the batch where it is None
+    return getattr(observables, name)
 
 
 def concatenate(units: Sequence[TrainingRun], results: Sequence[xr.Dataset], **coords: Sequence[Any]) -> xr.Dataset:

@@ -12,6 +12,7 @@ from paper_repro.xu2026 import (
 )
 from paper_repro.xu2026.angle_figures import ANGLES, RESIDUALS
 from paper_repro.xu2026.bound_figures import BOUND, FIG_1
+from paper_repro.xu2026.deciding import DECIDING
 from paper_repro.xu2026.rate_figures import FINITE_BATCHES, RATES
 
 PAPER = Paper(
@@ -77,6 +78,15 @@ PAPER = Paper(
             "right only if the selection's precision exceeds 1 − Δ; below that it raises the noise rate",
         ),
         Statement(
+            "Tables I to IV: NCSAM tests better than SAM",
+            "The compensation makes the difference",
+            "theory.noise_compensation.helpful_sign",
+            ("xu2026.sign_rule",),
+            "xu2026.deciding",
+            "not controlled for sign, length or selection in the paper; here against plain SAM of matched length, the "
+            "other sign and true labels",
+        ),
+        Statement(
             "equation 12 on one batch",
             "The same in a batch of finite size",
             "theory.noise_compensation.finite_batch_optimum",
@@ -115,7 +125,7 @@ PAPER = Paper(
             "vacuous for networks; prefers memorisers; false under instance-dependent noise, repaired here",
         ),
     ),
-    experiments=(ANGLES, RESIDUALS, RATES, FINITE_BATCHES, BOUND, FIG_1),
+    experiments=(ANGLES, RESIDUALS, RATES, FINITE_BATCHES, BOUND, FIG_1, DECIDING),
     claims=tilt_claims.CLAIMS
     + angle_claims.CLAIMS
     + batch_claims.CLAIMS
