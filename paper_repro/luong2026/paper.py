@@ -93,6 +93,15 @@ PAPER = Paper(
             "MNIST-1D all is memorised: +0.8 [.2, 1.4] at ρ = .4, as with random coordinates of the same energy",
         ),
         Statement(
+            "README, deep networks",
+            "Group B is dominated by mislabelled examples, and the theory's premise holds in networks",
+            "theory.down_weighting.dominance",
+            (),
+            "luong2026.composition",
+            "in part: on digits B holds 34 % noise-dominated and 25 % clean-dominated coordinates, and the first are 7.5 "
+            "points likelier to be in B; clean parts are amplified more on only a third of the noise-dominated ones",
+        ),
+        Statement(
             "Fig. 3 (content inferred)",
             "Group B plays the critical role: SAM without its effect on B fits mislabelled examples",
             "theory.down_weighting.groups",
