@@ -6,6 +6,7 @@ from typing import Any
 
 from paper_repro.registry import Experiment, Table
 from paper_repro.store import ROOT, load, write_atomically
+from spec.records import describe
 from spec.validation import InputError
 
 
@@ -25,14 +26,21 @@ def keep(experiment: Experiment, out: Path) -> Path:
         raise InputError(f"--out must hold a result of {experiment.id} (run it first), got '{out}'")
     dataset = load(result)
     config = json.loads(dataset.attrs["config"])
-    command = f"repro run {experiment.id} --preset {dataset.attrs['preset']}"
-    if config["seeds"] != experiment.config[dataset.attrs["preset"]].seeds:
-        command += f" --seeds {config['seeds']}"
+    preset = dataset.attrs["preset"]
+    command = f"repro run {experiment.id} --preset {preset}"
+    for name, value in json.loads(json.dumps(describe(experiment.config[preset]))).items():
+        if config[name] != value:
+            command += f" --{name} {config[name]}" if name == "seeds" else f" --set {name}={_literal(config[name])}"
     about = {name: dataset.attrs[name] for name in ("date", "version", "code", "python", "packages", "seed_shift")}
     tables = [table._asdict() for table in experiment.tables(dataset)]
     content = {"command": command, "seeds": config["seeds"], **about, "config": config, "tables": tables}
     write_atomically(path(experiment.id), (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
     return path(experiment.id)
+
+
+def _literal(value: Any) -> str:
+    """A setting as the command line reads it."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def read(experiment_id: str) -> dict[str, Any] | None:

@@ -165,7 +165,8 @@ PAPER = Paper(
             "theory.layer_decay.decay",
             (),
             "baek2024.dependence",
-            "see the reference table: one condition changed at a time, ρ tuned in every cell",
+            "MNIST-1D: 1-SAM gains 5.5 points over SGD at 500 examples, 8.6 at 4000; digits: 7.2 at 125, 2.9 at 1000. "
+            "Smaller networks gain less (digits, width 16: nothing). Without noise it gains 0.8 and 7.4 points too",
         ),
         Statement(
             "follows from Section 4.2",

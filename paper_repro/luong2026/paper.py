@@ -98,7 +98,7 @@ PAPER = Paper(
             "theory.down_weighting.dominance",
             (),
             "luong2026.composition",
-            "in part: on digits B holds 34 % noise-dominated and 25 % clean-dominated coordinates, and the first are 7.5 "
+            "in part: on digits B holds 34 % noise-dominated and 25 % clean-dominated coordinates, the first being 7.5 "
             "points likelier to be in B; clean parts are amplified more on only a third of the noise-dominated ones",
         ),
         Statement(

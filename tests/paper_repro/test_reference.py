@@ -30,6 +30,15 @@ def test_tables_and_command_are_kept(kept):
     assert content["config"] == json.loads(dataset.attrs["config"])
 
 
+def test_changed_settings_are_part_of_the_command(kept, monkeypatch):
+    arguments = ["run", UPWEIGHTING.id, "--preset", "smoke", "--set", "d=7", "--out", str(kept)]
+    monkeypatch.setattr(sys, "argv", ["repro", *arguments])
+    with pytest.raises(SystemExit):
+        cli.main()
+    reference.keep(UPWEIGHTING, kept)
+    assert reference.read(UPWEIGHTING.id)["command"].endswith(" --preset smoke --set d=7")
+
+
 def test_the_page_shows_them(kept):
     command = reference.read(UPWEIGHTING.id)["command"]
     assert f"<code>{command}</code>" in page.write(papers.PAPERS, kept).read_text()
