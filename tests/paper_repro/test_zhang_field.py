@@ -84,7 +84,7 @@ def test_runs_see_the_clean_subset_through_weights_and_extra_epochs_alone():
     training, seeds = Training(0.2, epochs=6, batch=20), (0, 1)
 
     def final(scheme):
-        run = TrainingRun(scheme, problem, Mlp((16,)), training, ("accuracies",), seeds, "float32", CleanSubset(100))
+        run = TrainingRun(scheme, problem, Mlp((16,)), training, ("accuracies",), seeds, clean=CleanSubset(100))
         return simulate(replace(run, extra=CleanEpochs(3, 20))).isel(epoch=-1)
 
     without, noisy = final(FixedReweight(0.0, 0.0)), final(FixedReweight(0.0, 1.0))
