@@ -10,7 +10,7 @@ from nbclient import NotebookClient
 def execute(path: Path) -> nbformat.NotebookNode:
     """The notebook with fresh outputs; raises the first cell's error. Widget state is left out: it is large."""
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=600, kernel_name="python3").execute()
+    NotebookClient(notebook, timeout=200, kernel_name="python3").execute()
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # time stamps
