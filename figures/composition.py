@@ -1,6 +1,7 @@
 """Composition of the gradient's coordinates over training."""
 
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import style
@@ -8,14 +9,34 @@ from figures import style
 GROUP_COLOURS = {"A": "#0072B2", "B": "#D55E00", "C": "#009E73"}
 
 
-def composition(dataset: xr.Dataset) -> Figure:
-    """Groups among noise- and clean-dominated coordinates; accuracies; share with a_clean > a_noisy."""
-    figure, axes = style.panels(3, width=3.6, height=2.8)
-    sam, epoch = dataset.isel(run=1), dataset["epoch"].values
+def _shares(panel: Axes, run: xr.Dataset) -> None:
     for group, tone in GROUP_COLOURS.items():
         for who, line in (("noise", style.MISLABELLED), ("clean", style.CLEAN)):
             label = f"{group}, {who}-dominated"
-            style.curve(axes[0, 0], epoch, sam[f"{group}_given_{who}"], color=tone, linestyle=line, label=label)
+            style.curve(
+                panel, run["epoch"].values, run[f"{group}_given_{who}"], color=tone, linestyle=line, label=label
+            )
+
+
+def groups(dataset: xr.Dataset) -> Figure:
+    """Shares of the groups for every run, a row for each probe; grey: the share of noise-dominated coordinates."""
+    probes = list(dict.fromkeys(dataset["probe"].values))
+    columns = dataset.sizes["run"] // len(probes)
+    figure, axes = style.panels(columns, len(probes), width=3.4, height=2.4)
+    for k, panel in enumerate(axes.flat):
+        run = dataset.isel(run=k)
+        _shares(panel, run)
+        style.curve(panel, run["epoch"].values, run["share_noise"], color="grey", label="noise-dominated")
+        panel.set(xlabel="epoch", ylabel="share", title=f"{run['method'].item()}, probed by {run['probe'].item()}")
+    axes.flat[0].legend(fontsize=6)
+    return figure
+
+
+def composition(dataset: xr.Dataset) -> Figure:
+    """Groups among noise- and clean-dominated coordinates; accuracies; share with a_clean > a_noisy."""
+    figure, axes = style.panels(3, width=3.6, height=2.8)
+    epoch = dataset["epoch"].values
+    _shares(axes[0, 0], dataset.isel(run=1))
     for k, tone in enumerate(("#000000", "#E69F00", "#CC79A7")):
         run = dataset.isel(run=k)
         method = str(run["method"].values)

@@ -117,15 +117,19 @@ def bound(dataset: xr.Dataset) -> Figure:
     return figure
 
 
-def paper_curves(dataset: xr.Dataset) -> Figure:
-    """The paper's Fig. 1."""
-    figure, axes = style.panels(1, width=4.6, height=3.0)
-    panel = axes[0, 0]
-    for method in dataset["method"].values:
-        row = dataset["accuracy"].sel({"method": method})
-        tone = style.colour(METHOD_NAMES[str(method)])
-        panel.plot(row["epoch"], row, color=tone, linewidth=1.0, label=f"{method}, best {float(row.max()):.3f}")
-    panel.axvline(50, color="grey", linewidth=0.6, linestyle=":")
-    panel.set(xlabel="epoch", ylabel="test accuracy", title="CIFAR-10, 40 % symmetric noise, ResNet-18 (reported)")
-    panel.legend()
+def curves(dataset: xr.Dataset) -> Figure:
+    """The paper's Fig. 1, and the same methods here."""
+    figure, axes = style.panels(2, width=4.6, height=3.0)
+    left, right = axes[0]
+    for k, method in enumerate(dataset["reported_method"].values):
+        tone, row = style.colour(METHOD_NAMES[str(method)]), dataset["reported"].isel(reported_method=k)
+        left.plot(row["reported_epoch"], row, color=tone, linewidth=1.0, label=f"{method}, best {float(row.max()):.3f}")
+        ours = dataset.isel(run=k)
+        style.curve(right, ours["epochs"], ours["test_accuracy"], color=tone, label=str(method))
+    for panel, switch in ((left, 50), (right, int(dataset["switch"]))):
+        panel.axvline(switch, color="grey", linewidth=0.6, linestyle=":")
+        panel.set(xlabel="epoch", ylabel="test accuracy")
+        panel.legend()
+    left.set_title("CIFAR-10, 40 % symmetric noise, ResNet-18 (reported)")
+    right.set_title("Ours")
     return figure

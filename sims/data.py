@@ -130,13 +130,26 @@ def _(
         raise InputError("source must hold the loaded arrays of the data set (sims.real_data.load), got None")
     require_room(problem, len(source.y))
     shuffle, flips = jax.random.split(key)
-    order = jax.random.permutation(shuffle, len(source.y))
-    stops = (problem.n_train, problem.n_train + problem.n_validation)
-    parts = order[: stops[0]], order[stops[0] : stops[1]], order[stops[1] :]
     inputs, labels = jnp.asarray(source.x, dtype), jnp.asarray(source.y, jnp.int32)
+    parts = _parts(problem, labels, source.classes, jax.random.permutation(shuffle, len(labels)))
     (x, y), (x_v, y_v), (x_t, y_t) = ((inputs[i], labels[i]) for i in parts)
     t = flip_classes(problem.noise, x, y, source.classes, flips)
     return Data(Split(x, t, y), Split(x_v, y_v, y_v), Split(x_t, y_t, y_t))
+
+
+def _parts(problem: RealData, y: jax.Array, classes: int, order: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Places of the training, validation and test examples, given all places in random order."""
+    stops = (problem.n_train, problem.n_train + problem.n_validation)
+    if problem.imbalance == 1:
+        return order[: stops[0]], order[stops[0] : stops[1]], order[stops[1] :]
+    tested = (len(y) - stops[1] + 1) // 2
+    validation, test, pool = jnp.split(order, (problem.n_validation, problem.n_validation + tested))
+    share = problem.imbalance ** (-jnp.arange(classes) / (classes - 1))
+    member = jax.nn.one_hot(y[pool], classes)
+    before = jnp.sum((jnp.cumsum(member, axis=0) - member) * member, axis=1)  # earlier examples of the same class
+    # Sainte-Lague's divisors give every class its share of any number of seats, to the nearest whole number.
+    chosen = jnp.argsort((before + 0.5) / share[y[pool]])[: problem.n_train]
+    return pool[chosen], validation, test
 
 
 def set_aside(data: Data, subset: CleanSubset, classes: int, key: jax.Array) -> tuple[Data, Split]:

@@ -39,17 +39,20 @@ class Model(NamedTuple):
         return self.body(params, x, affine)
 
 
-def linear(d: int, *, scale: float = 1.0) -> Model:
-    r"""f(x) = <w, x>, w ~ N(0, scale^2/d I). No bias. scale = 0 starts at the origin."""
+def linear(d: int, *, classes: int | None = None, scale: float = 1.0) -> Model:
+    r"""f(x) = <w, x>, or W x with `classes` outputs. Entries N(0, scale^2/d). No bias. scale = 0: the origin."""
     require_integer("d", d, at_least=1)
     require_real("scale", scale, low=0.0)
 
     def init(key: jax.Array, dtype: Any) -> Params:
         require_precision(dtype)
-        return {"w": scale * jax.random.normal(key, (d,), dtype) / jnp.sqrt(jnp.asarray(d, dtype))}
+        shape = (d,) if classes is None else (classes, d)
+        return {"w": scale * jax.random.normal(key, shape, dtype) / jnp.sqrt(jnp.asarray(d, dtype))}
 
     def readout(p: Params, x: jax.Array, dense: Dense) -> jax.Array:
-        return dense(x, p["w"][:, None], None, 1.0)[:, 0]
+        if classes is None:
+            return dense(x, p["w"][:, None], None, 1.0)[:, 0]
+        return dense(x, p["w"].T, None, 1.0)
 
     return Model(init, lambda p, x, dense: x, readout, lambda p: p["w"])
 
@@ -174,9 +177,7 @@ def build(network: Any, d: int, classes: int | None) -> Model:
 
 @build.register
 def _(network: Linear, d: int, classes: int | None) -> Model:
-    if classes is not None:
-        raise InputError(f"classes must be None for the linear model, which has one output, got {classes}")
-    return linear(d, scale=network.scale)
+    return linear(d, classes=classes, scale=network.scale)
 
 
 @build.register

@@ -8,7 +8,7 @@ from spec.validation import require, require_choice, require_integer, require_re
 
 @dataclass(frozen=True)
 class Linear:
-    """f(x) = <w, x>, w ~ N(0, scale^2/d I), no bias. scale = 0 starts at the origin."""
+    """f(x) = <w, x> (or W x for classes), entries N(0, scale^2/d), no bias. scale = 0 starts at the origin."""
 
     scale: float = 1.0
 

@@ -116,6 +116,10 @@ class RealData:
     files under `path`.
     classes: keep only these labels, renumbered 0, 1, ... in the order given (None: all).
     Validation and test labels stay clean. All examples that are left after n_train and n_validation are the test split.
+    imbalance: how many times as many training examples the first class has as the last one; numbers of true labels fall
+    geometrically in between (long-tailed, after Cui et al., 2019), and a class that runs out is filled up from the
+    others. Validation and test keep the classes' own shares: where imbalance > 1, half of the examples that n_train and
+    n_validation leave are the test split, and the training split is chosen among the others.
     """
 
     name: Literal["digits", "mnist1d", "mnist", "cifar10", "cifar100"] = "digits"
@@ -124,6 +128,7 @@ class RealData:
     noise: LabelNoise = SymmetricNoise(0.3)
     path: str | None = None
     classes: tuple[int, ...] | None = None
+    imbalance: float = 1.0
 
     def __post_init__(self) -> None:
         require_choice("name", self.name, ("digits", "mnist1d", "mnist", "cifar10", "cifar100"))
@@ -137,6 +142,7 @@ class RealData:
         if self.classes is not None:
             distinct = isinstance(self.classes, tuple) and len(set(self.classes)) == len(self.classes) >= 2
             require(distinct, "classes", self.classes, "a tuple of at least two distinct labels")
+        require_real("imbalance", self.imbalance, low=1.0)
 
 
 Problem = SignalNoiseMixture | NoisyLinearTeacher | RealData

@@ -1,7 +1,7 @@
 """What the project has on Luong et al. (2026): symbols, statements, experiments and claims."""
 
 from paper_repro.luong2026 import expansion_claims, mixture_claims, ratio_claims, two_group_claims
-from paper_repro.luong2026.composition import COMPOSITION
+from paper_repro.luong2026.composition import COMPOSITION, LINEAR_DIGITS
 from paper_repro.luong2026.controls import EXPERIMENTS
 from paper_repro.luong2026.theory_figures import RATIO_REGIONS, SIGNAL_MEMORY
 from paper_repro.luong2026.toy import TOY
@@ -111,6 +111,6 @@ PAPER = Paper(
             "only on B is no better than SGD",
         ),
     ),
-    experiments=(RATIO_REGIONS, SIGNAL_MEMORY, TOY, COMPOSITION, *EXPERIMENTS),
+    experiments=(RATIO_REGIONS, SIGNAL_MEMORY, TOY, LINEAR_DIGITS, COMPOSITION, *EXPERIMENTS),
     claims=ratio_claims.CLAIMS + two_group_claims.CLAIMS + expansion_claims.CLAIMS + mixture_claims.CLAIMS,
 )

@@ -1,8 +1,6 @@
-"""The terms of the bound, and the curves and contradictions of the paper as it is printed."""
+"""The terms of the bound against the noise rate."""
 
-import json
-from dataclasses import asdict, dataclass
-from importlib import resources
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +8,6 @@ import xarray as xr
 
 from figures import noise_compensation as draw
 from paper_repro.registry import Experiment, FigureBinding, Table
-from paper_repro.xu2026.cells import CONTRADICTIONS, PUBLISHED, RELEASED
 from paper_repro.xu2026.simulated import once
 from spec.problems import SignalNoiseMixture
 from theory import mixture, pac_bayes
@@ -91,68 +88,4 @@ BOUND = Experiment(
     ),
     tables=lambda dataset: (_bound_table(dataset),),
     seconds={"smoke": 3, "standard": 3, "full": 3},
-)
-
-
-def paper_curves(config: Any) -> xr.Dataset:
-    """The curves of the paper's Fig. 1: test accuracy for every epoch, points missing on straight pieces filled in."""
-    curves = json.loads(resources.files("paper_repro.xu2026").joinpath("fig1.json").read_text())
-    epochs = np.arange(1, 201)
-    accuracy = [np.interp(epochs, c["epoch"], c["acc"]) for c in curves.values()]
-    return xr.Dataset({"accuracy": (("method", "epoch"), accuracy)}, coords={"method": list(curves), "epoch": epochs})
-
-
-@dataclass(frozen=True)
-class Reported:
-    """Nothing to set: seeds is there because every experiment has it."""
-
-    seeds: int = 1
-
-
-def _curve_table(dataset: xr.Dataset) -> Table:
-    rows = []
-    for method in dataset["method"].values:
-        curve = 100 * dataset["accuracy"].sel({"method": method})
-        best, last = int(curve["epoch"][curve.argmax("epoch")]), curve.isel(epoch=slice(-5, None)).mean()
-        rows.append(
-            (str(method), f"{float(curve.max()):.2f} (epoch {best})", f"{float(curve[-1]):.2f}", f"{float(last):.2f}")
-        )
-    return Table(
-        "Test accuracy (%) read from Fig. 1", ("method", "best", "epoch 200", "mean of the last 5"), tuple(rows)
-    )
-
-
-def _cells() -> Table:
-    """The hyper-parameters of every cell that is known."""
-    rows = []
-    for (data, noise), record in (PUBLISHED | RELEASED).items():
-        selection = ", ".join(f"{k} = {v:g}" for k, v in asdict(record.selection).items())
-        kind = type(record.selection).__name__.removesuffix("Selection").lower()
-        rows.append((data, noise, f"{record.strength:g}", f"{kind}: {selection}", record.target, str(record.project)))
-    return Table("Settings of the paper (margin) and of its released code (cluster); ρ = 0.05, added",
-                 ("data", "noise", "strength", "selection", "target", "projection"), tuple(rows))  # fmt: skip
-
-
-def _contradictions() -> Table:
-    return Table("Where the paper contradicts itself, or its code", ("what", "one place", "another"), CONTRADICTIONS)
-
-
-FIG_1 = Experiment(
-    id="xu2026.fig1",
-    title="The paper's Fig. 1",
-    question="What the paper reports: ResNet-18 on CIFAR-10 with 40 % symmetric noise, one seed.",
-    config={name: Reported() for name in ("smoke", "standard", "full")},
-    units=lambda c: 1,
-    run=once(paper_curves),
-    figures=(
-        FigureBinding(
-            "xu2026.fig1",
-            "Test accuracy over epochs, as reported",
-            "Read from the vector graphic. SGD and NCSAM share the first 49 epochs (SGD warm-up). SAM is above NCSAM "
-            "until about epoch 140; the gain of NCSAM is that it does not memorise afterwards.",
-            draw.paper_curves,
-        ),
-    ),
-    tables=lambda dataset: (_curve_table(dataset), _cells(), _contradictions()),
-    seconds={"smoke": 1, "standard": 1, "full": 1},
 )

@@ -10,8 +10,10 @@ from paper_repro.xu2026 import (
     step_claims,
     tilt_claims,
 )
+from paper_repro.xu2026.ablations import ABLATIONS
 from paper_repro.xu2026.angle_figures import ANGLES, RESIDUALS
-from paper_repro.xu2026.bound_figures import BOUND, FIG_1
+from paper_repro.xu2026.bound_figures import BOUND
+from paper_repro.xu2026.curves import FIG_1
 from paper_repro.xu2026.deciding import DECIDING
 from paper_repro.xu2026.rate_figures import FINITE_BATCHES, RATES
 
@@ -125,7 +127,7 @@ PAPER = Paper(
             "vacuous for networks; prefers memorisers; false under instance-dependent noise, repaired here",
         ),
     ),
-    experiments=(ANGLES, RESIDUALS, RATES, FINITE_BATCHES, BOUND, FIG_1, DECIDING),
+    experiments=(ANGLES, RESIDUALS, RATES, FINITE_BATCHES, BOUND, FIG_1, ABLATIONS, DECIDING),
     claims=tilt_claims.CLAIMS
     + angle_claims.CLAIMS
     + batch_claims.CLAIMS

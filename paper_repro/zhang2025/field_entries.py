@@ -3,7 +3,7 @@
 A block holds the methods of one data set, noise, clean subset and number V of extra clean epochs before every epoch,
 so that training on the clean subset is never mistaken for a method. All on one protocol (paper_repro.comparison),
 paired over seeds; the clean subset is not trained on except by extra epochs, and no part of the validation split.
-Imbalanced classes are left out: the problems have no such law.
+With imbalanced classes the training split alone is long-tailed; the clean subset, like the test split, is not.
 """
 
 from collections.abc import Iterator
@@ -34,6 +34,7 @@ NOISES: dict[str, LabelNoise] = {
 }
 TRAINING = Training(eta=0.1, epochs=80, batch=50, momentum=0.9, weight_decay=5e-4, record_every=4)
 DIGITS, MNIST1D = RealData(n_validation=400), RealData("mnist1d", n_validation=400)
+IMBALANCED = replace(DIGITS, n_train=500, imbalance=10.0)
 CE, CLEAN, L2RW, META, FBR, ORACLE = (
     "cross-entropy",
     "clean subset only",
@@ -48,8 +49,9 @@ CE, CLEAN, L2RW, META, FBR, ORACLE = (
 class Field:
     """Data sets, keys of NOISES, clean subsets, numbers V of extra clean epochs; a network and a training.
 
-    The clean subsets after the first meet the first data set and noise only, without ablations of FBR. beta: those of
-    clipped meta-reweighting. only: the methods to keep; none: all.
+    The clean subsets after the first meet the first data set and noise only, and so do imbalanced problems the noise.
+    FBR is taken apart at the first noise, clean subset and V of every data set. beta: those of clipped
+    meta-reweighting. only: the methods to keep; none: all.
     """
 
     problems: tuple[RealData, ...] = (DIGITS,)
@@ -102,8 +104,10 @@ def ablations(config: Field) -> dict[str, Scheme]:
 def _places(config: Field) -> Iterator[tuple[str, RealData, CleanSubset, bool]]:
     """(name, problem, clean subset, whether FBR is taken apart there)."""
     for problem in config.problems:
-        for noise in config.noises:
-            yield f"{problem.name}, {noise}", replace(problem, noise=NOISES[noise]), config.subsets[0], True
+        for noise in config.noises if problem.imbalance == 1 else config.noises[:1]:
+            name = problem.name if problem.imbalance == 1 else f"{problem.name}, imbalance {problem.imbalance:g}"
+            apart = noise == config.noises[0]
+            yield f"{name}, {noise}", replace(problem, noise=NOISES[noise]), config.subsets[0], apart
     for subset in config.subsets[1:]:
         name = f"{config.problems[0].name}, {config.noises[0]}, m = {subset.m}"
         if subset.wrong:
@@ -123,7 +127,8 @@ def entries(config: Field) -> list[Entry]:
     for place, problem, subset, apart in _places(config):
         for extra in config.extra:
             epochs = CleanEpochs(extra, min(config.training.batch or subset.m, subset.m))
-            for label, scheme in (rivals(config) | (ablations(config) if apart else {})).items():
+            taken_apart = ablations(config) if apart and extra == config.extra[0] else {}
+            for label, scheme in (rivals(config) | taken_apart).items():
                 if (config.only and label not in config.only) or (label == CLEAN and extra == 0):
                     continue
                 unit = TrainingRun(

@@ -163,6 +163,30 @@ def test_real_split_is_disjoint_and_complete(key: jax.Array, source: Source) -> 
         np.testing.assert_array_equal(split.y, source.y[places(split)])
 
 
+def test_imbalanced_classes_fall_geometrically_in_the_training_split_alone(key: jax.Array) -> None:
+    """Counts are Sainte-Lague's seats for shares 16, 4, 1; validation and test keep the law of all examples."""
+    y = np.arange(900) % CLASSES
+    source = Source(np.arange(900.0)[:, None], y, CLASSES)
+    problem = replace(REAL, imbalance=16.0, noise=SymmetricNoise(0.0))
+    data = sample(problem, key, dtype=jnp.float64, source=source)
+    assert data.validation is not None
+    np.testing.assert_array_equal(np.bincount(data.train.y), [76, 19, 5])
+    assert [len(split.y) for split in (data.train, data.validation, data.test)] == [100, 40, 380]
+    drawn = np.concatenate([places(split) for split in (data.train, data.validation, data.test)])
+    assert len(np.unique(drawn)) == 520
+    # The largest of three hypergeometric counts of the test split, each about 127 with standard deviation 7.
+    assert np.abs(np.bincount(data.test.y) - 380 / 3).max() < stats.norm.isf(LEVEL / 6) * 7
+
+
+def test_a_class_that_runs_out_is_filled_up_from_the_others(key: jax.Array) -> None:
+    y = np.repeat(np.arange(CLASSES), [20, 300, 100])
+    data = sample(replace(REAL, imbalance=100.0), key, dtype=jnp.float64, source=Source(y[:, None], y, CLASSES))
+    counts = np.bincount(data.train.y, minlength=CLASSES)
+    assert counts.sum() == 100
+    assert counts[0] <= 20
+    assert counts[1] > 4 * counts[2]
+
+
 def test_real_label_noise_is_in_the_training_split_only(key: jax.Array, source: Source) -> None:
     data = sample(REAL, key, dtype=jnp.float64, source=source)
     wrong = np.asarray(data.train.mislabelled)

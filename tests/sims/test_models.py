@@ -55,6 +55,13 @@ def test_linear_is_an_inner_product(key, rng):
     assert np.array_equal(model.hidden(w, jnp.asarray(x)), x)
 
 
+def test_linear_with_classes_is_an_inner_product_for_each(key, rng):
+    model, x = linear(D, classes=3), rng.normal(size=(4, D))
+    p = model.init(key, jnp.float64)
+    rows = [linear(D).apply({"w": w}, jnp.asarray(x)) for w in p["w"]]
+    np.testing.assert_allclose(model.apply(p, x), np.stack(rows, axis=1), rtol=1e-14)
+
+
 @pytest.mark.parametrize("activation", [jax.nn.relu, jnp.tanh])
 @pytest.mark.parametrize("sizes", [(3, 1), (3, 4, 1), (3, 4, 4, 3)])
 def test_scalings_are_the_same_function_of_scaled_weights(sizes, activation, key, rng):
@@ -72,6 +79,7 @@ def test_scalings_are_the_same_function_of_scaled_weights(sizes, activation, key
 # Few distinct shapes, because drawing from each one is compiled.
 LAWS = {
     "linear": (linear(500, scale=0.5), [0.25 / 500]),
+    "linear, 60 classes": (linear(500, classes=60), [1 / 500]),
     "two layers": (two_layer_linear(60, 500, scale=1.5), [2.25 / 60, 2.25 / 500]),
     "two layers, 4 classes": (two_layer_linear(60, 500, classes=4), [1 / 60, 1 / 500]),
     "standard": (mlp((60, 500, 60, 500)), [2 / 60, 2 / 500, 1 / 60]),
@@ -142,12 +150,13 @@ def test_wrong_arguments_are_named(build, message):
     ("network", "classes", "model"),
     [
         (Linear(scale=0.5), None, linear(D, scale=0.5)),
+        (Linear(scale=0.5), 3, linear(D, classes=3, scale=0.5)),
         (TwoLayerLinear(width=4, scale=2.0), None, two_layer_linear(D, 4, scale=2.0)),
         (TwoLayerLinear(width=4), 3, two_layer_linear(D, 4, classes=3)),
         (Mlp(hidden=(4,)), None, mlp((D, 4, 1))),
         (Mlp(hidden=(4, 4), scaling="ntk"), 3, mlp((D, 4, 4, 3), scaling="ntk")),
     ],
-    ids=["linear", "two layers", "two layers, 3 classes", "relu", "ntk, 3 classes"],
+    ids=["linear", "linear, 3 classes", "two layers", "two layers, 3 classes", "relu", "ntk, 3 classes"],
 )
 def test_records_are_built_into_their_models(network, classes, model, key, rng):
     built, x = build(network, D, classes), jnp.asarray(rng.normal(size=(5, D)))
@@ -189,8 +198,6 @@ def test_what_cannot_be_built_is_named():
         LeNet((6, 8, 1))
     with pytest.raises(InputError, match="kernel must be an integer >= 1"):
         LeNet((8, 8, 1), kernel=0)
-    with pytest.raises(InputError, match="classes must be None for the linear model, which has one output, got 3"):
-        build(Linear(), D, 3)
     with pytest.raises(TypeError, match="no model is defined for 'mlp'"):
         build("mlp", D, None)
 

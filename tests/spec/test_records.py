@@ -66,6 +66,7 @@ RECORDS = [
     RealData(noise=InstanceNoise(0.3)),
     RealData(classes=(3, 8)),
     RealData(classes=(8, 3)),
+    RealData(imbalance=10.0),
     RealData("mnist", path="data"),
     claims.Exact(),
     claims.MonteCarlo(),

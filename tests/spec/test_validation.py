@@ -57,6 +57,7 @@ REFUSED = [
     (lambda: RealData(noise=0.3), "noise", "a label-noise record", "0.3"),
     (lambda: RealData(classes=(3,)), "classes", "a tuple of at least two distinct labels", "(3,)"),
     (lambda: RealData(classes=(3, 3)), "classes", "a tuple of at least two distinct labels", "(3, 3)"),
+    (lambda: RealData(imbalance=0.5), "imbalance", "a number in [1, inf)", "0.5"),
     (lambda: RealData(classes=[1, 2]), "classes", "a tuple of at least two distinct labels", "[1, 2]"),
     (lambda: Regularised(-0.1, 0.2), "activation", "a number in [0, inf)", "-0.1"),
     (lambda: Regularised(0.1, None), "last_layer", "a number in [0, inf)", "None"),
