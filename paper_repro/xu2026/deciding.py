@@ -128,13 +128,6 @@ def matched_in_length(dataset: xr.Dataset) -> xr.Dataset:
 
 _PURE = tuple(f"{mark} precision 1, sphere" for mark in "+−")
 _SPHERE = tuple(f"{mark} margin, sphere" for mark in "+−")
-# What the three questions need: all selections at matched length, and the published one in every projection.
-_DECISIVE = (
-    *(f"{mark} margin, {shape}" for shape in PROJECTS for mark in "+−"),
-    *(f"{mark} {name}, sphere" for name in selections(0.3) if name != "margin" for mark in "+−"),
-    "+ random, ball",
-    ORACLE,
-)
 _ALL = tuple(
     replace(RealData(), name=name, noise=noise)
     for name in ("digits", "mnist1d")
@@ -158,7 +151,7 @@ DECIDING = Experiment(
         "standard": Deciding(
             training=replace(TRAINING, epochs=40), only=(PUBLISHED, *_SPHERE, *_PURE, ORACLE), seeds=3
         ),
-        "full": Deciding(problems=_ALL, multiples=(0.5, 2.0, 4.0, 8.0, 16.0, 32.0), only=_DECISIVE),
+        "full": Deciding(problems=_ALL, strength=(0.01, 0.1), multiples=(0.5, 2.0, 4.0, 8.0, 16.0, 32.0)),
     },
     units=lambda config: len(comparison.units(entries(config))),
     run=run,

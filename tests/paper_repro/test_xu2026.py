@@ -1,12 +1,13 @@
-"""The paper's own numbers as we hold them: settings as records, and the curves of its Fig. 1."""
+"""The paper's own numbers as we hold them: settings as records, curves, tables; and what we run beside them."""
 
 import numpy as np
 import pytest
 
-from paper_repro.xu2026 import bound_figures, cells
-from spec.compensation import ClusterSelection, MarginSelection
+from paper_repro.xu2026 import ablations, cells, curves
+from spec.compensation import ClusterSelection, MarginSelection, NoiseCompensated
+from spec.rules import Sam, Sgd
 
-CURVES = bound_figures.paper_curves(None)["accuracy"]
+CURVES = curves.reported().rename(reported_method="method", reported_epoch="epoch")
 
 
 def test_settings_of_algorithm_1_are_as_printed():
@@ -53,3 +54,31 @@ def test_curves_share_their_warm_up_with_sgd_and_not_with_sam():
     assert float(abs(ncsam - sam).sel(epoch=warm_up).mean()) > 0.01
     assert float((sam - ncsam).sel(epoch=slice(100, 140)).mean()) > 0
     assert float((ncsam - sam).sel(epoch=slice(160, 200)).min()) > 0
+
+
+def test_our_curves_are_of_the_three_methods_as_published():
+    sgd, sam, ncsam = (entry.unit.rule for entry in curves.entries(curves.Curves()))
+    assert (sgd, sam) == (Sgd(), Sam(0.05, "batch"))
+    assert (ncsam.sign, ncsam.project, ncsam.selection, ncsam.strength) == (1, "ball", MarginSelection(0.4), 0.1)
+    assert ncsam.warm_up_steps == 20 * 20
+
+
+def test_ablations_change_one_setting_at_a_time_under_the_noise_of_their_table():
+    entries = ablations.entries(ablations.Ablations())
+    blocks = {}
+    for entry in entries:
+        blocks.setdefault(entry.block, []).append(entry.unit)
+    assert [len(units) for units in blocks.values()] == [7, 7, 3, 7]
+    assert [{u.problem.noise.Delta for u in units} for units in blocks.values()] == [{0.4}, {0.6}, {0.2}, {0.2}]
+    for units in blocks.values():
+        first, *others = (unit.rule for unit in units)
+        assert isinstance(first, NoiseCompensated)
+        assert first.strength == 0
+        assert len({u.seeds for u in units}) == 1
+        for name in ("base", "target", "sign", "project", "smoothing"):
+            assert len({getattr(rule, name) for rule in (first, *others)}) == 1
+    fractions, strengths = ([u.rule for u in units[1:]] for units in (blocks[n] for n in list(blocks)[::3]))
+    assert [rule.selection.fraction for rule in fractions] == [0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
+    assert {rule.strength for rule in fractions} == {0.1}
+    assert [rule.strength for rule in strengths] == [0.03, 0.05, 0.1, 0.2, 0.3, 0.4]
+    assert {rule.selection.fraction for rule in strengths} == {0.2}

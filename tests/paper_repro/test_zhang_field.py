@@ -32,10 +32,14 @@ def test_blocks_share_everything_but_the_scheme_and_start_with_cross_entropy():
 def test_the_full_field_has_what_is_asked_for():
     units = [e.unit for e in sets.entries(FULL)]
     main = [u for u in units if u.clean == CleanSubset()]
-    assert len({(u.problem.name, u.problem.noise) for u in main}) == 8
+    balanced = [u for u in main if u.problem.imbalance == 1]
+    assert len({(u.problem.name, u.problem.noise) for u in balanced}) == 8
+    assert {(u.problem.name, u.problem.noise) for u in main if u not in balanced} == {("digits", SymmetricNoise(0.4))}
     assert {u.extra.epochs for u in units} == {0, 1, 30}
-    assert {(u.clean.m, u.clean.wrong) for u in units} == {(100, 0), (20, 0), (50, 0), (200, 0), (100, 0.2), (100, 0.4)}
+    assert {(u.clean.m, u.clean.wrong) for u in units} == {(100, 0), (20, 0), (200, 0), (100, 0.2)}
     assert all(u.clean.m < u.problem.n_validation and len(u.seeds) == 8 for u in units)
+    apart = {e.block for e in sets.entries(FULL) if e.label in sets.ablations(FULL)}
+    assert apart == {f"{name}, symmetric .4, V = 0" for name in ("digits", "mnist1d", "digits, imbalance 10")}
     assert len(sets.ablations(FULL)) == len(set(sets.ablations(FULL).values()) - {sets.fbr(FULL)})
 
 
