@@ -13,7 +13,7 @@ import xarray as xr
 
 from paper_repro.registry import Parts, Table
 from paper_repro.statistics import interval
-from paper_repro.training_runs import TrainingRun, simulate
+from paper_repro.training_runs import TrainingRun, at_validated_epoch, simulate
 
 
 class Entry(NamedTuple):
@@ -49,7 +49,7 @@ def _readings(result: xr.Dataset) -> xr.Dataset:
     clean, mislabelled = result["clean_accuracy"], result["mislabelled_accuracy"]
     return result.assign(
         epochs=("record", epochs),
-        selected=result["test_accuracy"].isel(record=result["validation_accuracy"].argmax("record")),
+        selected=at_validated_epoch(result, "record"),
         final=result["test_accuracy"].isel(record=-1),
         gap=(clean - mislabelled).max("record"),
         memorised=mislabelled.isel(record=-1),

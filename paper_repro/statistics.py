@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from spec.validation import require
+from spec.validation import require, require_choice
 
 
 class Interval(NamedTuple):
@@ -20,6 +20,16 @@ class Interval(NamedTuple):
         """In percentage points: '+1.2 [0.4, 2.0]'."""
         mean = f"{100 * self.mean:+.1f}" if signed else f"{100 * self.mean:.1f}"
         return f"{mean} [{100 * self.low:.1f}, {100 * self.high:.1f}]"
+
+
+def verdict(gap: Interval, claim: str = "larger") -> str:
+    """'larger' is shown when the interval lies above zero; 'close' when it lies within +-2 points."""
+    require_choice("claim", claim, ("larger", "close"))
+    if claim == "larger":
+        return "shown" if gap.low > 0 else "reversed" if gap.high < 0 else "not shown"
+    if max(abs(gap.low), abs(gap.high)) < 0.02:
+        return "shown (within 2 points)"
+    return "larger" if gap.low > 0 else "smaller" if gap.high < 0 else "undecided"
 
 
 def interval(values: xr.DataArray | np.ndarray, *, level: float = 0.95) -> Interval:

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from sims.data import Data
-from sims.down_weighting import in_group
+from sims.down_weighting import in_group, noise_dominated
 from sims.models import Model
 from sims.observables import Observable
 from sims.per_example import weighted_gradient
@@ -55,9 +55,10 @@ class Coordinates(NamedTuple):
     @property
     def dominance(self) -> dict[str, jax.Array]:
         """Masks of noise- and clean-dominated coordinates; same signs and exact cancellation are in neither."""
-        conflict = jnp.sign(self.g_clean) * jnp.sign(self.g_noisy) < 0
-        larger = jnp.abs(self.g_noisy) > jnp.abs(self.g_clean)
-        return {"noise": conflict & larger, "clean": conflict & ~larger & (self.g != 0)}
+        return {
+            "noise": noise_dominated(self.g_clean, self.g_noisy),
+            "clean": noise_dominated(self.g_noisy, self.g_clean),
+        }
 
 
 def coordinates(probe: Any, objective: Objective, params: Any, data: Data) -> Coordinates:

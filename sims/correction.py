@@ -7,9 +7,10 @@ strength of the schedule: as in training from half time on.
 import jax
 import jax.numpy as jnp
 
+from sims.bound import Labelled
 from sims.data import Data
 from sims.models import Model
-from sims.noise_compensation import Compensated, Labelled, Params, perturbation, simulated_noise
+from sims.noise_compensation import Compensated, Params, perturbation, simulated_noise
 from sims.observables import Observable
 from sims.rules import Batch, Objective, ascent_step, gradient
 from spec.compensation import Compensation, NoiseCompensated

@@ -29,6 +29,11 @@ def in_group(group: Group, plain: jax.Array, perturbed: jax.Array) -> jax.Array:
     return (signs > 0) & (smaller if group == "B" else ~smaller)
 
 
+def noise_dominated(clean: jax.Array, noisy: jax.Array) -> jax.Array:
+    """Where the clean and the mislabelled part of a gradient conflict and the mislabelled one is larger."""
+    return (jnp.sign(clean) * jnp.sign(noisy) < 0) & (jnp.abs(noisy) > jnp.abs(clean))
+
+
 @gradient.register(DownWeight)
 @gradient.register(Without)
 @gradient.register(Only)

@@ -5,21 +5,17 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
+from sims.bound import Bound
 from sims.data import Split
-from sims.down_weighting import in_group
-from sims.noise_compensation import with_true_labels
+from sims.down_weighting import in_group, noise_dominated
 from sims.per_example import weighted_gradient
 from sims.rules import Batch, Objective, Params, Part, State, bind, gradient, init, register, with_plain
 from spec.masks import OracleMask, RandomMask
 
 
 @dataclass(frozen=True)
-class Masked:
-    """A record, the true labels y (n,) of the training split, and the key of its draws. Its state counts steps."""
-
-    record: RandomMask | OracleMask
-    y: jax.Array
-    key: jax.Array
+class Masked(Bound):
+    """A record of spec.masks."""
 
 
 register(RandomMask, "base", "alpha")
@@ -46,7 +42,7 @@ def _(rule: Masked, state: State, objective: Objective, params: Params, batch: B
     if isinstance(rule.record, RandomMask):
         mask = _random(rule.record, g, h, jax.random.fold_in(rule.key, step))
     else:
-        mask = noise_dominated(rule, objective, params, batch)
+        mask = _oracle(rule, objective, params, batch)
 
     def reduced(m: jax.Array, hi: jax.Array) -> jax.Array:
         return jnp.where(m, (1 - rule.record.alpha) * hi, hi).astype(hi.dtype)
@@ -66,8 +62,8 @@ def _random(record: RandomMask, g: Params, h: Params, key: jax.Array) -> Params:
     return jax.tree.unflatten(structure, drawn)
 
 
-def noise_dominated(rule: Masked, objective: Objective, params: Params, batch: Batch | Part) -> Params:
-    """Where the clean and the mislabelled part of the batch's plain gradient conflict and the mislabelled is larger."""
-    noisy = (batch.t != with_true_labels(rule, batch).y).astype(batch.x.dtype)
+def _oracle(rule: Masked, objective: Objective, params: Params, batch: Batch | Part) -> Params:
+    """The noise-dominated coordinates of the batch's plain gradient."""
+    noisy = (batch.t != rule.labelled(batch).y).astype(batch.x.dtype)
     parts = weighted_gradient(objective, params, Batch(batch.x, batch.t), jnp.stack([1 - noisy, noisy]))
-    return jax.tree.map(lambda p: (jnp.sign(p[0]) * jnp.sign(p[1]) < 0) & (jnp.abs(p[1]) > jnp.abs(p[0])), parts)
+    return jax.tree.map(lambda p: noise_dominated(p[0], p[1]), parts)

@@ -14,19 +14,13 @@ import jax
 import jax.numpy as jnp
 
 from sims.per_example import scaled
-from sims.rules import Batch, Objective
+from sims.rules import Batch, Objective, register
 from spec.reweighting import MetaReweight, NormalisedReweight
 
 Params = Any
 
-jax.tree_util.register_pytree_node(
-    MetaReweight,
-    lambda s: ((s.beta, s.eta, s.initial), (MetaReweight,)),
-    lambda static, leaves: MetaReweight(*leaves),
-)
-jax.tree_util.register_pytree_node(
-    NormalisedReweight, lambda s: ((), (NormalisedReweight,)), lambda static, leaves: NormalisedReweight()
-)
+register(MetaReweight, "beta", "eta", "initial")
+register(NormalisedReweight)
 
 
 def couplings(objective: Objective, params: Params, batch: Batch, clean: Batch, w: jax.Array, eta: Any) -> jax.Array:

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import singledispatch
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from sims.bound import Bound, Labelled
 from sims.data import Split
 from sims.rules import (
     Batch,
@@ -22,22 +23,18 @@ from sims.rules import (
     register,
     residual_gradient,
     shards,
+    unit,
 )
 from sims.selection import Seen, select, targets
 from spec.compensation import Compensation, CompensationSchedule, NoiseCompensated, OracleAscent
 from spec.rules import Sgd
-from spec.validation import InputError
 
 Params = Any
 
 
 @dataclass(frozen=True)
-class Compensated:
-    """A record, the true labels y (n,) of the training split, and the key of its draws. Its state counts steps."""
-
-    record: Compensation
-    y: jax.Array
-    key: jax.Array
+class Compensated(Bound):
+    """A record of spec.compensation."""
 
 
 @bind.register(NoiseCompensated)
@@ -52,14 +49,6 @@ register(OracleAscent, "base")
 register(Compensated, "record", "y", "key")
 
 
-class Labelled(NamedTuple):
-    """A batch with its true labels: x (n, d), t (n,), y (n,)."""
-
-    x: jax.Array
-    t: jax.Array
-    y: jax.Array
-
-
 @init.register
 def _(rule: Compensated, params: Params) -> jax.Array:
     return jnp.int32(0)
@@ -70,7 +59,7 @@ def _(
     rule: Compensated, state: jax.Array, objective: Objective, params: Params, batch: Batch | Part
 ) -> tuple[Params, jax.Array]:
     base = rule.record.base
-    labelled = with_true_labels(rule, batch)
+    labelled = rule.labelled(batch)
 
     def corrected() -> Params:
         eps = perturbation(rule.record, objective, params, labelled, state, rule.key)
@@ -89,15 +78,6 @@ def _(
     if rule.record.warm_up_steps == 0:
         return corrected(), state + 1
     return jax.lax.cond(state < rule.record.warm_up_steps, plain, corrected), state + 1
-
-
-def with_true_labels(rule: Any, batch: Batch | Part) -> Labelled:
-    """The batch with the true labels that the rule holds for its places; a Batch without places is the whole split."""
-    if isinstance(batch, Part):
-        return Labelled(batch.x, batch.t, rule.y[batch.places])
-    if len(batch.t) != len(rule.y):
-        raise InputError(f"batch must be a Part or hold all {len(rule.y)} training examples, got {len(batch.t)}")
-    return Labelled(batch.x, batch.t, rule.y)
 
 
 @singledispatch
@@ -176,8 +156,8 @@ def projected(eps: Params, rho: Any, project: str | None) -> Params:
     """'ball': eps min(1, rho/||eps||); 'sphere': rho eps/||eps||, and 0 at 0; None: eps."""
     if project is None:
         return eps
-    squares = sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(eps))
-    # Guarded before the square root: otherwise the value at 0 is finite but its derivative is NaN.
-    scale = rho / jnp.sqrt(jnp.where(squares > 0, squares, 1))
-    scale = jnp.where(squares > 0, scale if project == "sphere" else jnp.minimum(1, scale), 0)
-    return jax.tree.map(lambda leaf: (scale * leaf).astype(leaf.dtype), eps)
+    onto = jax.tree.map(lambda leaf: (rho * leaf).astype(leaf.dtype), unit(eps))
+    if project == "sphere":
+        return onto
+    inside = sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(eps)) <= rho**2
+    return jax.tree.map(lambda leaf, cut: jnp.where(inside, leaf, cut), eps, onto)

@@ -39,11 +39,7 @@ class Reweighted:
     w: jax.Array
 
 
-jax.tree_util.register_pytree_node(
-    Reweighted,
-    lambda rule: ((rule.scheme, rule.clean, rule.w), (Reweighted,)),
-    lambda static, leaves: Reweighted(*leaves),
-)
+register(Reweighted, "scheme", "clean", "w")
 
 
 def reweighted(scheme: Any, clean: Split, train: Split) -> Reweighted:

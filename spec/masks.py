@@ -11,30 +11,23 @@ They are ours, to tell what the choice of coordinates contributes.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from spec.rules import Group, Sharpness
-from spec.validation import require, require_choice, require_real
+from spec.rules import Group, Wrapper
+from spec.validation import require_choice, require_real
 
 Match = Literal["count", "energy"]
 
 
 @dataclass(frozen=True)
-class _Mask:
-    """base: a rule; alpha <= 1: the fraction that is removed."""
+class _Mask(Wrapper):
+    """alpha <= 1: the fraction of the base's gradient that is removed."""
 
-    base: Any
     alpha: float = 0.5
 
     def __post_init__(self) -> None:
-        require(hasattr(self.base, "sharpness"), "base", self.base, "a rule, such as Sam(0.1)")
+        super().__post_init__()
         require_real("alpha", self.alpha, low=-float("inf"), high=1.0, high_open=False)
-
-    @property
-    def sharpness(self) -> Sharpness:
-        """That of the base."""
-        sharpness: Sharpness = self.base.sharpness
-        return sharpness
 
 
 @dataclass(frozen=True)

@@ -211,7 +211,7 @@ class Vasso:
 
 
 @dataclass(frozen=True)
-class _Wrapper:
+class Wrapper:
     """A rule that changes the gradient of `base`, another rule."""
 
     base: Any
@@ -228,7 +228,7 @@ class _Wrapper:
 
 
 @dataclass(frozen=True)
-class DownWeight(_Wrapper):
+class DownWeight(Wrapper):
     """A fraction alpha <= 1 of the base's gradient is removed on a group of coordinates; a negative alpha boosts it.
 
     In step k = 0, 1, ... the fraction is alpha min(1, k/warmup); warmup 0 means alpha from the first step on.
@@ -250,14 +250,19 @@ class DownWeight(_Wrapper):
 
 
 @dataclass(frozen=True)
-class Without(_Wrapper):
-    """The base, but the plain gradient on a group."""
+class _Exchange(Wrapper):
+    """The base on some coordinates, the plain gradient on the others."""
 
     group: Group = "B"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_choice("group", self.group, ("A", "B", "C"))
+
+
+@dataclass(frozen=True)
+class Without(_Exchange):
+    """The base, but the plain gradient on a group."""
 
     @property
     def name(self) -> str:
@@ -265,14 +270,8 @@ class Without(_Wrapper):
 
 
 @dataclass(frozen=True)
-class Only(_Wrapper):
+class Only(_Exchange):
     """The plain gradient, but the base on a group."""
-
-    group: Group = "B"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_choice("group", self.group, ("A", "B", "C"))
 
     @property
     def name(self) -> str:

@@ -15,8 +15,8 @@ import xarray as xr
 from figures import networks as draw
 from paper_repro.baek2024.cost import Cost, measure
 from paper_repro.registry import Experiment, FigureBinding, Parts, Table
-from paper_repro.statistics import Interval, interval
-from paper_repro.training_runs import TrainingRun, concatenate, simulate
+from paper_repro.statistics import interval, verdict
+from paper_repro.training_runs import TrainingRun, at_validated_epoch, concatenate, simulate, tuned
 from spec.networks import Mlp, Network
 from spec.problems import RealData
 from spec.rules import JacobianSam, LogitSam, Regularised, Rule, Sam, Sgd
@@ -68,11 +68,10 @@ def run(config: Ablation, parts: Parts) -> xr.Dataset:
     dataset = concatenate(units, parts.map(simulate, units), **strengths)
     # Afterwards, so that nothing else runs beside the clock.
     (cost,) = parts.map(measure, [Cost(config.problem, config.network, config.training.batch)])
-    epoch = dataset["validation_accuracy"].argmax("epoch")
     dataset = dataset.assign(
         validation_score=dataset["validation_accuracy"].max("epoch"),
-        selected_epoch=dataset["epoch"][epoch].drop_vars("epoch"),
-        selected_test_accuracy=dataset["test_accuracy"].isel(epoch=epoch).drop_vars("epoch"),
+        selected_epoch=dataset["validation_accuracy"].idxmax("epoch"),
+        selected_test_accuracy=at_validated_epoch(dataset),
         best_test_accuracy=dataset["test_accuracy"].max("epoch"),
         final_test_accuracy=dataset["test_accuracy"].isel(epoch=-1, drop=True),
     )
@@ -81,10 +80,8 @@ def run(config: Ablation, parts: Parts) -> xr.Dataset:
 
 
 def _chosen(dataset: xr.Dataset) -> np.ndarray:
-    """For each method, the strength with the largest mean validation score (the first such one of the grid)."""
-    score, methods = dataset["validation_score"].mean("seed").values, dataset["method"].values
-    best = {m: int(np.flatnonzero(methods == m)[np.argmax(score[methods == m])]) for m in dict.fromkeys(methods)}
-    return np.isin(np.arange(len(methods)), list(best.values()))
+    """The tuned run of each method."""
+    return np.isin(np.arange(dataset.sizes["run"]), list(tuned(dataset).values()))
 
 
 def _matched(dataset: xr.Dataset, chosen: np.ndarray) -> np.ndarray:
@@ -202,15 +199,6 @@ def _cost_table(dataset: xr.Dataset) -> Table:
     return Table(
         "Time of a step relative to SGD, median and quartiles, on this machine", ("method", "cost"), tuple(rows)
     )
-
-
-def verdict(gap: Interval, claim: str) -> str:
-    """'close' is shown when the interval lies within +-2 points; 'larger' when it lies above zero."""
-    if claim == "larger":
-        return "shown" if gap.low > 0 else "reversed" if gap.high < 0 else "not shown"
-    if max(abs(gap.low), abs(gap.high)) < 0.02:
-        return "shown (within 2 points)"
-    return "larger" if gap.low > 0 else "smaller" if gap.high < 0 else "undecided"
 
 
 def _experiment(name: str, title: str, standard: Ablation, full: Ablation) -> Experiment:

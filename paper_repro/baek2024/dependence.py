@@ -14,7 +14,7 @@ import xarray as xr
 from figures import networks as draw
 from paper_repro.registry import Experiment, FigureBinding, Parts, Table
 from paper_repro.statistics import interval
-from paper_repro.training_runs import TrainingRun, concatenate, simulate
+from paper_repro.training_runs import TrainingRun, at_validated_epoch, concatenate, simulate, tuned
 from spec.networks import Mlp
 from spec.problems import RealData, SymmetricNoise
 from spec.rules import JacobianSam, LogitSam, Rule, Sam, Sgd
@@ -114,11 +114,9 @@ def _units(units: Sequence[TrainingRun], at: tuple[object, ...]) -> list[Trainin
 
 def _row(rules: Sequence[Rule], dataset: xr.Dataset, methods: Sequence[str]) -> xr.Dataset:
     """For each method: the tuned rho, and test accuracy minus SGD's (mean, low, high), paired over seeds."""
-    epoch = dataset["validation_accuracy"].argmax("epoch")
-    selected = dataset["test_accuracy"].isel(epoch=epoch).values
-    score = dataset["validation_accuracy"].max("epoch").mean("seed").values
-    names, sgd = dataset["method"].values, selected[[isinstance(rule, Sgd) for rule in rules]][0]
-    best = [int(np.flatnonzero(names == m)[np.argmax(score[names == m])]) for m in methods]
+    selected = at_validated_epoch(dataset).values
+    sgd = selected[[isinstance(rule, Sgd) for rule in rules]][0]
+    best = [tuned(dataset)[m] for m in methods]
     gains = np.array([interval(selected[k] - sgd) for k in best])
     variables = {n: ("method", gains[:, j]) for j, n in enumerate(("gain", "low", "high"))}
     return xr.Dataset(

@@ -13,7 +13,7 @@ from figures import comparison as draw
 from paper_repro import comparison
 from paper_repro.comparison import Entry
 from paper_repro.registry import Experiment, FigureBinding, Parts, Table
-from paper_repro.statistics import Interval, interval
+from paper_repro.statistics import interval, verdict
 from paper_repro.training_runs import TrainingRun
 from spec.masks import OracleMask, RandomMask
 from spec.networks import Mlp
@@ -203,11 +203,6 @@ def survives(dataset: xr.Dataset) -> Table:
         rows.append((says, f"{first} − {second}: {reading}", *(f"{g.points(signed=True)}: {verdict(g)}" for g in gaps)))
     caption = "Which statements the controls leave standing (differences in points, paired 95 % intervals)"
     return Table(caption, ("statement", "difference", *map(str, blocks)), tuple(rows))
-
-
-def verdict(gap: Interval) -> str:
-    """'shown' when the interval lies above zero, 'reversed' below."""
-    return "shown" if gap.low > 0 else "reversed" if gap.high < 0 else "not shown"
 
 
 def _experiment(

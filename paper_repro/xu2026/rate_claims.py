@@ -9,8 +9,9 @@ import numpy as np
 
 from paper_repro.xu2026.simulated import ISOTROPIC, OURS, angle, flipped_gradient, for_every_seed, pair, record_of
 from sims import models, rules
+from sims.bound import Labelled
 from sims.label_noise import flip_classes
-from sims.noise_compensation import Labelled, noise_gradient
+from sims.noise_compensation import noise_gradient
 from spec.claims import Claim, MonteCarlo, Mutant, Ordering, Sample
 from spec.compensation import OracleSelection, RandomSelection
 from spec.problems import SymmetricNoise

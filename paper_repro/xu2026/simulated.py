@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from paper_repro.baek2024.simulated import LINEAR, Case
 from sims import data, rules
-from sims.noise_compensation import Labelled, noise_gradient
+from sims.bound import Labelled
+from sims.noise_compensation import noise_gradient
 from spec.claims import Sample
 from spec.compensation import CompensationSchedule, NoiseCompensated, OracleSelection, Selection
 from spec.problems import NoisyLinearTeacher, SignalNoiseMixture

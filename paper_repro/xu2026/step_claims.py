@@ -12,7 +12,8 @@ from scipy.special import expit
 from paper_repro.baek2024.simulated import LINEAR, Case, random_case
 from paper_repro.xu2026.simulated import ANY, AT_ONCE, OURS, for_every_case, orthonormal
 from sims import rules
-from sims.noise_compensation import Compensated, Labelled, perturbation
+from sims.bound import Labelled
+from sims.noise_compensation import Compensated, perturbation
 from spec.claims import Claim, Exact, Mutant
 from spec.compensation import NoiseCompensated, OracleSelection
 from spec.rules import Sam, Sgd

@@ -8,9 +8,8 @@ import numpy as np
 import xarray as xr
 
 from paper_repro import comparison
-from paper_repro.luong2026.controls import verdict
 from paper_repro.registry import Table
-from paper_repro.statistics import Interval, interval
+from paper_repro.statistics import Interval, interval, verdict
 from theory.noise_compensation import helpful_sign
 
 SAM, ORACLE, PUBLISHED = "SAM", "SAM, ascent under true labels", "+ margin, ball"

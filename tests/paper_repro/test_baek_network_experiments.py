@@ -5,7 +5,7 @@ import xarray as xr
 
 from paper_repro.baek2024 import ablation, cost, dependence
 from paper_repro.explore import InMemory
-from paper_repro.training_runs import TrainingRun
+from paper_repro.training_runs import TrainingRun, at_validated_epoch
 from spec.networks import Mlp
 from spec.problems import RealData
 from spec.rules import JacobianSam, Sam, Sgd
@@ -21,8 +21,17 @@ def runs_with(method, **values):
 
 
 def test_each_method_is_tuned_by_validation_alone():
-    dataset = runs_with(["SGD", "1-SAM", "1-SAM", "J-SAM"], validation_score=[0.5, 0.6, 0.7, 0.4]).isel(epoch=0)
+    dataset = runs_with(["SGD", "1-SAM", "1-SAM", "J-SAM"], validation_accuracy=[0.5, 0.6, 0.7, 0.4])
     np.testing.assert_array_equal(ablation._chosen(dataset), [True, False, True, True])
+
+
+def test_test_accuracy_is_read_where_validation_peaks_first_in_each_seed():
+    validation = [[0.5, 0.9, 0.9], [0.8, 0.1, 0.2]]
+    values = {"validation_accuracy": validation, "test_accuracy": [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]}
+    dataset = xr.Dataset({n: (("seed", "record"), v) for n, v in values.items()}, {"record": [0, 5, 10]})
+    found = at_validated_epoch(dataset, "record")
+    np.testing.assert_array_equal(found, [0.2, 0.4])
+    assert not found.coords
 
 
 def test_the_match_is_nearest_in_both_norms_and_ignores_accuracy():

@@ -8,7 +8,6 @@ from paper_repro import comparison
 from paper_repro.comparison import Entry
 from paper_repro.explore import InMemory
 from paper_repro.luong2026 import controls
-from paper_repro.statistics import Interval
 from paper_repro.training_runs import TrainingRun
 from spec.networks import Mlp
 from spec.problems import RealData
@@ -59,18 +58,6 @@ def test_differences_are_paired_within_a_block(dataset):
     assert [row[:2] for row in rows] == [("one", "a"), ("one", "b"), ("two", "a")]
     assert rows[1][3] == "+20.0 [20.0, 20.0]"
     assert rows[0][3] == rows[2][3] == ""
-
-
-@pytest.mark.parametrize(
-    ("gap", "expected"),
-    [
-        (Interval(0.1, 0.01, 0.2), "shown"),
-        (Interval(0.1, -0.1, 0.3), "not shown"),
-        (Interval(-0.1, -0.2, -0.01), "reversed"),
-    ],
-)
-def test_verdicts_of_controls(gap, expected):
-    assert controls.verdict(gap) == expected
 
 
 @pytest.mark.parametrize("experiment", controls.EXPERIMENTS, ids=lambda e: e.id)

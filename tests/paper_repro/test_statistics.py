@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from paper_repro.baek2024.ablation import verdict
-from paper_repro.statistics import Interval, interval
+from paper_repro.statistics import Interval, interval, verdict
 from spec.validation import InputError
 
 

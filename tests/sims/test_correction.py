@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from cases import CASES, flat, quick_jit
 
+from sims.bound import Labelled
 from sims.correction import SATURATED, correction
 from sims.data import Data, Split
-from sims.noise_compensation import Labelled, compensated, noise_gradient, simulated_noise
+from sims.noise_compensation import compensated, noise_gradient, simulated_noise
 from sims.rules import Batch
 from spec.compensation import (
     CompensationSchedule,
