@@ -55,11 +55,14 @@ class Experiment:
 
 
 class Statement(NamedTuple):
-    """One line of the map from a paper's statement to its formula, its claims and its figure."""
+    """One line of the map from a paper's statement to its formula, its claims and its figure.
+
+    theory: the function that states it; None for what is only observed.
+    """
 
     where: str
     says: str
-    theory: str
+    theory: str | None
     claims: tuple[str, ...]
     figure: str | None
     verdict: str

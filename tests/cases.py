@@ -5,7 +5,7 @@ A rule family or a model is added by one line in RULES or MODELS.
 
 from collections.abc import Callable
 from dataclasses import fields
-from functools import cache, partial
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -139,21 +139,6 @@ def plain(case: Case, rule: Any, params: Any, batch: Batch) -> Any:
     return gradient(rule, init(rule, params), case.objective, params, batch)[0]
 
 
-def _accepted(options: dict[str, Any]) -> dict[str, Any]:
-    """The options, or none if this version of the compiler does not know them."""
-    try:
-        jax.jit(lambda x: x, compiler_options=options)(0.0)
-    except jax.errors.JaxRuntimeError:
-        return {}
-    return options
-
-
-# Compiling takes most of the time of these tests, so they do without optimisation. Training is tested with it.
-quick_jit = partial(
-    jax.jit, compiler_options=_accepted({"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False})
-)
-
-
 @cache
 def compiled(case: Case) -> Callable[[Any, Any, Batch], tuple[Any, Any]]:
     """(rule, params, batch) -> the gradient, and the derivative of the sum of its entries in (rule, params).
@@ -169,7 +154,7 @@ def compiled(case: Case) -> Callable[[Any, Any, Batch], tuple[Any, Any]]:
         derivative, g = jax.grad(total, argnums=(0, 1), has_aux=True)(rule, params, batch)
         return g, derivative
 
-    return quick_jit(swapped)
+    return jax.jit(swapped)
 
 
 def fast(case: Case, rule: Any, params: Any, batch: Batch) -> Any:

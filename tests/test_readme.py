@@ -8,27 +8,36 @@ from paper_repro.papers import PAPERS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
-BLOCK = re.compile(r"(<!-- statements: .*? -->\n).*?(<!-- /statements -->)", re.S)
 
 
-def table() -> str:
+def notation() -> str:
+    lines = ["| paper | its symbol | here | meaning |", "|---|---|---|---|"]
+    for paper in PAPERS:
+        lines += [f"| {paper.key} | {theirs} | `{ours}` | {meaning} |" for theirs, ours, meaning in paper.symbols]
+    return "\n".join(lines) + "\n"
+
+
+def statements() -> str:
     lines = ["| paper | statement | formula | claims | figure | found |", "|---|---|---|---|---|---|"]
     for paper in PAPERS:
         for s in paper.statements:
             claims = ", ".join(f"`{c}`" for c in s.claims)
-            figure = f"`{s.figure}`" if s.figure else ""
+            theory, figure = (f"`{name}`" if name else "" for name in (s.theory, s.figure))
             says, verdict = (text.replace("|", "\\|") for text in (s.says, s.verdict))
-            lines.append(f"| {paper.key}: {s.where} | {says} | `{s.theory}` | {claims} | {figure} | {verdict} |")
+            lines.append(f"| {paper.key}: {s.where} | {says} | {theory} | {claims} | {figure} | {verdict} |")
     return "\n".join(lines) + "\n"
 
 
 def renewed(text: str) -> str:
-    return BLOCK.sub(lambda m: m[1] + table() + m[2], text)
+    for table in (statements, notation):
+        block = re.compile(rf"(<!-- {table.__name__}: .*? -->\n).*?(<!-- /{table.__name__} -->)", re.S)
+        text, count = block.subn(lambda m, table=table: m[1] + table() + m[2], text)
+        assert count == 1
+    return text
 
 
-def test_the_table_is_current() -> None:
+def test_the_tables_are_current() -> None:
     text = README.read_text()
-    assert BLOCK.search(text)
     assert renewed(text) == text
 
 

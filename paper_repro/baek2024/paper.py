@@ -36,6 +36,11 @@ PAPER = Paper(
         ("v, W, f = ⟨v, Wx⟩", "v, W", "two-layer linear network; V W x with classes"),
         ("J", "J", "‖∇f(x)‖ = sqrt(‖Wx‖² + ‖x‖²‖v‖²)"),
         ("1-SAM, n-SAM", "Sam(rho, 'example'), Sam(rho, 'batch')", "one ascent step for each example / each batch"),
+        ("m-sharpness", "sharpness", "which examples share one ascent step: 'example', an integer m, 'batch'"),
+        ("—", "ascent", "what the ascent moves, and in which metric: 'all', 'last' (layer), 'adaptive' (ASAM)"),
+        ("L-SAM, J-SAM", "LogitSam, JacobianSam", "only the residual / only the Jacobian taken at w + ε"),
+        ("logit scale", "s", "example weight σ(−z + shift)"),
+        ("—", "eta", "step size"),
     ),
     statements=(
         Statement(
@@ -153,7 +158,7 @@ PAPER = Paper(
         Statement(
             "Section 4.3, regularised SGD",
             "SGD with a penalty on those norms narrows the gap to SAM without closing it (52.48, 60.8, 69.47)",
-            "theory.layer_decay.decay",
+            None,
             (),
             "baek2024.digits_frontier",
             "shown on digits at the validated epoch: about 60 % of the gain; matched to 1-SAM's norms and not tuned, "
@@ -162,7 +167,7 @@ PAPER = Paper(
         Statement(
             "Fig. 12 and answers to reviewers",
             "The advantage of SAM grows with the number of examples and remains with fewer parameters",
-            "theory.layer_decay.decay",
+            None,
             (),
             "baek2024.dependence",
             "MNIST-1D: 1-SAM gains 5.5 points over SGD at 500 examples, 8.6 at 4000; digits: 7.2 at 125, 2.9 at 1000. "

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import CASES, RHO, distance, flat, plain, quick_jit
+from cases import CASES, RHO, distance, flat, plain
 
 from sims.composition import Coordinates, composition, coordinates, summary
 from sims.per_example import weighted_gradient
@@ -19,7 +19,7 @@ N = 9
 
 @cache
 def gradient_of(case):
-    return quick_jit(jax.grad(case.objective.mean))
+    return jax.jit(jax.grad(case.objective.mean))
 
 
 def slow_parts(case, rule, params, data):
@@ -76,12 +76,12 @@ def slow_summary(g_c, g_n, h_c, h_n, first):
     return record | {"share_undefined": 0.0}
 
 
-shares = quick_jit(summary)
+shares = jax.jit(summary)
 
 
 @cache
 def program(case, probe):
-    return quick_jit(lambda params, data: coordinates(probe, case.objective, params, data))
+    return jax.jit(lambda params, data: coordinates(probe, case.objective, params, data))
 
 
 @pytest.mark.parametrize("probe", [Sam(RHO, "batch"), Sam(RHO)], ids=lambda p: p.name)
@@ -132,7 +132,7 @@ def test_the_observable_looks_with_its_probe_whatever_is_trained(rng):
     params, data = case.params(rng), case.data(rng, N)
     observe = composition(Sam(RHO, "batch"))
     rules = (Sgd(), DownWeight(Sam(0.1)))
-    found = quick_jit(lambda p: [observe(rule, case.model, case.objective, p, data) for rule in rules])(params)
+    found = jax.jit(lambda p: [observe(rule, case.model, case.objective, p, data) for rule in rules])(params)
     assert found[0] == found[1]
 
 
@@ -146,7 +146,7 @@ def test_weighted_gradients_of_perturbed_examples_add_up(rng):
         sums = [weighted_gradient(case.objective, params, batch, weights, rule) for rule in rules]
         return sums, [plain(case, rule, params, batch) for rule in rules]
 
-    for parts, whole in zip(*quick_jit(both)(params), strict=True):
+    for parts, whole in zip(*jax.jit(both)(params), strict=True):
         assert distance(jax.tree.map(lambda leaf: leaf.sum(axis=0), parts), whole) < 1e-12
 
 

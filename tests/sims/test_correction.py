@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import CASES, flat, quick_jit
+from cases import CASES, flat
 
 from sims.bound import Labelled
 from sims.correction import SATURATED, correction
@@ -42,7 +42,7 @@ def problem(rng):
 
 @cache
 def program(batches):
-    return quick_jit(lambda rule, p, data: correction(BATCH, batches)(rule, CASE.model, CASE.objective, p, data))
+    return jax.jit(lambda rule, p, data: correction(BATCH, batches)(rule, CASE.model, CASE.objective, p, data))
 
 
 def logged(record, params, data, key, batches=3):
@@ -55,7 +55,7 @@ def cosine(a, b):
 
 
 NAMES = ("eps_norm", "clean_cosine", "sam_cosine", "precision", "right", "kept", "gamma")
-gradient = quick_jit(jax.grad(CASE.objective.mean))
+gradient = jax.jit(jax.grad(CASE.objective.mean))
 
 
 def drawn(record, params, part, key):
@@ -63,7 +63,7 @@ def drawn(record, params, part, key):
 
 
 def by_hand(record, params, data, key, batches):
-    flips = quick_jit(lambda p, part, k: noise_gradient(record, CASE.objective, p, part, k))
+    flips = jax.jit(lambda p, part, k: noise_gradient(record, CASE.objective, p, part, k))
     rows = []
     for k in range(batches):
         cut = slice(k * BATCH, (k + 1) * BATCH)

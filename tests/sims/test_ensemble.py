@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
-from cases import CASES, N, quick_jit
+from cases import CASES, N
 
 from sims.ensemble import NonFiniteError, _fitting, ensemble, require_finite
 from sims.observables import losses
@@ -49,7 +49,7 @@ def problem(rng, seed):
 
 def test_an_ensemble_is_a_loop_over_runs(problem):
     dataset = ensemble(one_run, **problem, block=12)
-    single = quick_jit(one_run)
+    single = jax.jit(one_run)
     for rho in GRID["rho"]:
         for steepness in GRID["steepness"]:
             for seed in problem["seeds"]:

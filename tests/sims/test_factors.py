@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import CASES, MODELS, PERTURBED, RHO, D, N, distance, flat, plain, quick_jit
+from cases import CASES, MODELS, PERTURBED, RHO, D, N, distance, flat, plain
 
 from sims import factors, per_example
 from sims.models import mlp
@@ -44,7 +44,7 @@ def test_both_paths_agree(case, rule, rng):
     for dtype, tolerance in ((jnp.float64, 1e-12), (jnp.float32, 1e-5)):
         for n in (smallest, N):
             params, batch = case.params(rng, dtype), case.batch(rng, n, dtype)
-            fast, slow = jax.tree.map(np.asarray, quick_jit(both_paths(case.model, case.loss))(rule, params, batch))
+            fast, slow = jax.tree.map(np.asarray, jax.jit(both_paths(case.model, case.loss))(rule, params, batch))
             assert distance(fast, slow) < tolerance
             assert {leaf.dtype for leaf in jax.tree.leaves(fast)} == {np.dtype(dtype)}
 
@@ -54,7 +54,7 @@ def test_both_paths_agree(case, rule, rng):
 def test_both_paths_agree_at_every_depth(model, loss, rule, rng):
     params = jax.tree.map(lambda p: jnp.asarray(rng.normal(0.2, 0.7, p.shape)), model.init(jax.random.key(0), float))
     t = np.arange(N) % 3 if loss is cross_entropy else np.where(np.arange(N) % 2, 1.0, -1.0)
-    fast, slow = quick_jit(both_paths(model, loss))(rule, params, Batch(jnp.asarray(rng.normal(size=(N, D))), t))
+    fast, slow = jax.jit(both_paths(model, loss))(rule, params, Batch(jnp.asarray(rng.normal(size=(N, D))), t))
     assert distance(fast, slow) < 1e-12
 
 
@@ -69,7 +69,7 @@ def test_both_paths_have_the_same_derivatives(rule, rng):
         return case.objective.mean(jax.tree.map(lambda p, q: p - 0.3 * q, params, g), batch)
 
     derivatives = [
-        quick_jit(jax.vmap(jax.grad(partial(loss_after_a_step, path), argnums=(0, 1, 2)), in_axes=(None, None, 0)))(
+        jax.jit(jax.vmap(jax.grad(partial(loss_after_a_step, path), argnums=(0, 1, 2)), in_axes=(None, None, 0)))(
             rule, params, jnp.stack([batch.x, 1.1 * batch.x])
         )
         for path in (0, 1)
@@ -135,13 +135,13 @@ def per_example_gradients(case, params, batch):
 def test_operations_equal_written_out_gradients(case, rng):
     params, first, second = case.params(rng), case.batch(rng, 4), case.batch(rng, 3)
     g, h = (per_example_gradients(case, params, b) for b in (first, second))
-    inner = quick_jit(partial(per_example.inner_products, case.objective))(params, first, second)
+    inner = jax.jit(partial(per_example.inner_products, case.objective))(params, first, second)
     np.testing.assert_allclose(inner, g @ h.T, rtol=1e-11, atol=1e-13)
-    norms, _ = quick_jit(partial(per_example.contributions, Sgd(), case.objective))(params, first)
+    norms, _ = jax.jit(partial(per_example.contributions, Sgd(), case.objective))(params, first)
     np.testing.assert_allclose(norms, np.linalg.norm(g, axis=1), rtol=1e-11)
 
     weights = jnp.asarray(rng.normal(size=(2, 4)))
-    total = quick_jit(partial(per_example.weighted_gradient, case.objective))
+    total = jax.jit(partial(per_example.weighted_gradient, case.objective))
     for k in range(2):
         np.testing.assert_allclose(flat(total(params, first, weights[k])), weights[k] @ g, rtol=1e-11, atol=1e-13)
     stacked = total(params, first, weights)

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from functools import partial
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import CASES, quick_jit
+from cases import CASES
 
 from sims import feature_reweighting as fbr
 from sims.meta_reweighting import couplings
@@ -52,7 +53,7 @@ def slow(scheme, alpha, phi, t, phi_clean, t_clean):
     return d, [0.0 if v <= scheme.threshold else v for v in w]
 
 
-@quick_jit
+@jax.jit
 def compiled(scheme, alpha, phi, one_hot, phi_clean, clean_one_hot):
     d = fbr.directions(fbr.agreements(scheme, phi, phi_clean, clean_one_hot), one_hot, alpha)
     return d, fbr.weights(scheme, d)
@@ -109,7 +110,7 @@ def test_it_is_the_last_layer_meta_gradient_at_uniform_predictions(features, rng
     head = mlp((H, C))
     zero = [{"w": jnp.zeros((H, C)), "b": jnp.zeros(C)}]
     batch, clean = Batch(jnp.asarray(phi - mu), jnp.asarray(t)), Batch(jnp.asarray(phi_clean), jnp.asarray(t_clean))
-    c = quick_jit(partial(couplings, Objective(head, cross_entropy)))(zero, batch, clean, jnp.full(N, 0.5), 0.0)
+    c = jax.jit(partial(couplings, Objective(head, cross_entropy)))(zero, batch, clean, jnp.full(N, 0.5), 0.0)
     np.testing.assert_allclose(d, C**2 / (C - 1) * c, rtol=1e-9, atol=1e-12)
 
 
@@ -146,8 +147,8 @@ def test_weights_of_a_network_use_its_last_hidden_layer(name, rng):
     def one_hot(t):
         return jnp.eye(classes)[np.asarray(t > 0).astype(int) if case.classes is None else np.asarray(t)]
 
-    of_batch = quick_jit(lambda s, epoch: fbr.of_batch(s, epoch, case.objective, params, batch, clean))
-    phi, phi_clean = (quick_jit(case.model.hidden)(params, b.x) for b in (batch, clean))
+    of_batch = jax.jit(lambda s, epoch: fbr.of_batch(s, epoch, case.objective, params, batch, clean))
+    phi, phi_clean = (jax.jit(case.model.hidden)(params, b.x) for b in (batch, clean))
 
     def expected(alpha):
         return compiled(scheme, jnp.asarray(alpha), phi, one_hot(batch.t), phi_clean, one_hot(clean.t))[1]

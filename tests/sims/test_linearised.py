@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import CASES, distance, quick_jit
+from cases import CASES, distance
 
 from sims.linearised import from_zero, linearised
 
@@ -14,9 +14,9 @@ def test_the_linearisation_is_tangent_and_linear(name, rng):
     case = CASES[name]
     start, other, x = case.params(rng), case.params(rng), case.batch(rng).x
     model = linearised(case.model, start)
-    apply, plain = quick_jit(model.apply), quick_jit(case.model.apply)
+    apply, plain = jax.jit(model.apply), jax.jit(case.model.apply)
     np.testing.assert_allclose(apply(start, x), plain(start, x), rtol=1e-13)
-    jacobians = [quick_jit(jax.jacobian(f))(start, x) for f in (model.apply, case.model.apply)]
+    jacobians = [jax.jit(jax.jacobian(f))(start, x) for f in (model.apply, case.model.apply)]
     assert distance(*jacobians) < 1e-12
     ends = [apply(jax.tree.map(lambda s, o, c=c: s + c * (o - s), start, other), x) for c in (0.0, 0.5, 1.0)]
     np.testing.assert_allclose(ends[1], (ends[0] + ends[2]) / 2, rtol=1e-10, atol=1e-12)
@@ -31,7 +31,7 @@ def test_from_zero_moves_the_outputs_only(rng):
     expected = case.model.apply(other, x) - case.model.apply(start, x)
     np.testing.assert_allclose(model.apply(other, x), expected, rtol=1e-12)
     gradients = [
-        quick_jit(jax.grad(lambda p, m=m: jnp.sum(m.apply(p, x) ** 3 - m.apply(start, x) ** 3)))(start)
+        jax.jit(jax.grad(lambda p, m=m: jnp.sum(m.apply(p, x) ** 3 - m.apply(start, x) ** 3)))(start)
         for m in (case.model, linearised(case.model, start))
     ]
     assert distance(*gradients) < 1e-12

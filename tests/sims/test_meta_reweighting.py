@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import CASES, MODELS, Case, flat, quick_jit
+from cases import CASES, MODELS, Case, flat
 
 from sims.meta_reweighting import accumulated, couplings, normalised
 from sims.models import linear
@@ -19,7 +19,7 @@ N_CLEAN = 4
 
 @cache
 def compiled(case):
-    return quick_jit(partial(couplings, case.objective))
+    return jax.jit(partial(couplings, case.objective))
 
 
 def twice(objective, params, batch, clean, w, eta):
@@ -40,7 +40,7 @@ def test_couplings_are_the_derivative_through_one_update(case, rng):
     params, batch, clean = case.params(rng), case.batch(rng), case.batch(rng, N_CLEAN)
     w, eta = jnp.asarray(rng.uniform(0.2, 1, len(batch.t))), 0.4
     fast = compiled(case)(params, batch, clean, w, eta)
-    slow = quick_jit(lambda *a: twice(case.objective, *a))(params, batch, clean, w, eta)
+    slow = jax.jit(lambda *a: twice(case.objective, *a))(params, batch, clean, w, eta)
     assert fast.shape == batch.t.shape
     np.testing.assert_allclose(fast, slow, rtol=1e-9, atol=1e-12 * np.abs(slow).max())
     blind = compiled(case)(params, batch, clean, w, 0.0)
@@ -51,7 +51,7 @@ def test_couplings_without_look_ahead_are_inner_products_of_gradients(rng):
     case = CASES["deep relu, 3 classes"]
     params, batch, clean = case.params(rng), case.batch(rng), case.batch(rng, N_CLEAN)
     found = compiled(case)(params, batch, clean, jnp.zeros(len(batch.t)), 0.0)
-    gradient = quick_jit(jax.grad(case.objective.mean))
+    gradient = jax.jit(jax.grad(case.objective.mean))
     g = flat(gradient(params, clean))
     for i in range(len(batch.t)):
         gi = flat(gradient(params, Batch(batch.x[i : i + 1], batch.t[i : i + 1])))
@@ -68,7 +68,7 @@ def one_weight(rng):
 def test_weights_accumulate_and_are_cut(rng):
     objective, params, batch, clean = one_weight(rng)
     for beta in (0.1, 10.0):
-        w = quick_jit(accumulated, static_argnums=2)(
+        w = jax.jit(accumulated, static_argnums=2)(
             MetaReweight(beta, 0.0), jnp.full(3, 0.5), objective, params, batch, clean
         )
         np.testing.assert_allclose(w, np.clip([0.5 + beta, 0.5 - beta, 0.5], 0, 1), rtol=1e-12)
@@ -76,7 +76,7 @@ def test_weights_accumulate_and_are_cut(rng):
 
 def test_normalised_weights_keep_what_agrees(rng):
     objective, params, batch, clean = one_weight(rng)
-    found = quick_jit(normalised, static_argnums=0)(objective, params, batch, clean)
+    found = jax.jit(normalised, static_argnums=0)(objective, params, batch, clean)
     np.testing.assert_allclose(found, [3.0, 0.0, 0.0], rtol=1e-12)
 
 
@@ -86,14 +86,14 @@ def test_normalised_weights_are_proportional_to_positive_couplings(rng):
     c = compiled(case)(params, batch, clean, jnp.zeros(len(batch.t)), 0.0)
     positive = np.maximum(c, 0)
     assert positive.any()
-    found = quick_jit(partial(normalised, case.objective))(params, batch, clean)
+    found = jax.jit(partial(normalised, case.objective))(params, batch, clean)
     np.testing.assert_allclose(found, len(c) * positive / positive.sum(), rtol=1e-10)
 
 
 def test_normalised_weights_vanish_where_nothing_agrees(rng):
     objective, params, batch, clean = one_weight(rng)
     conflicting = Batch(batch.x[1:2], batch.t[1:2])
-    found = quick_jit(normalised, static_argnums=0)(objective, params, conflicting, clean)
+    found = jax.jit(normalised, static_argnums=0)(objective, params, conflicting, clean)
     np.testing.assert_array_equal(found, [0.0])
 
 
@@ -103,7 +103,7 @@ def test_a_fitted_clean_subset_moves_no_weight(rng):
     fitted = {"w": jnp.asarray([1.0, 0.0])}
     w = jnp.full(3, 0.5)
 
-    @quick_jit
+    @jax.jit
     def values(beta):
         def weights(b):
             return accumulated(MetaReweight(b, 0.0), w, objective, fitted, batch, clean)

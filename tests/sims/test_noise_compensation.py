@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import CASES, distance, flat, quick_jit
+from cases import CASES, distance, flat
 from test_rule_reference import LinearNet, ReluNet, add, relative_difference, slow_ascent
 
 from sims.noise_compensation import Compensated, compensated, progress, projected
@@ -132,7 +132,7 @@ def slow_compensated(net, record, w, x, t, y, key):
 @cache
 def compiled(net):
     objective = Objective(net.model, net.loss)
-    return quick_jit(lambda rule, params, batch: gradient(rule, init(rule, params), objective, params, batch)[0])
+    return jax.jit(lambda rule, params, batch: gradient(rule, init(rule, params), objective, params, batch)[0])
 
 
 def draw(net, rng):
@@ -220,7 +220,7 @@ def with_derivative(case):
         derivative, g = jax.grad(total, argnums=(0, 1, 2), has_aux=True)(strength, rho, params, rule, batch)
         return g, derivative
 
-    return quick_jit(swapped)
+    return jax.jit(swapped)
 
 
 def given(case, rng, key, record=PUBLISHED, dtype=jnp.float64):
@@ -251,7 +251,7 @@ def test_value_and_derivatives_are_finite_at_degenerate_points(case, rng, key):
 
 def step(case, rule, params, batch):
     """The gradient, compiled."""
-    return quick_jit(lambda r, p, b: gradient(r, init(r, p), case.objective, p, b)[0])(rule, params, batch)
+    return jax.jit(lambda r, p, b: gradient(r, init(r, p), case.objective, p, b)[0])(rule, params, batch)
 
 
 @every_model
@@ -263,7 +263,7 @@ def test_strength_zero_is_the_base(case, rng, key):
         return [gradient(replace(rule, record=r), 0, case.objective, params, batch)[0] for r in records]
 
     expected = step(case, PUBLISHED.base, params, batch)
-    for g in quick_jit(every)(params):
+    for g in jax.jit(every)(params):
         assert distance(g, expected) < 1e-12
 
 
@@ -276,7 +276,7 @@ def test_vectorised_equals_a_loop(case, rng, key):
         record = replace(rule.record, strength=strength)
         return gradient(replace(rule, record=record), 0, case.objective, params, batch)[0]
 
-    together, one = quick_jit(jax.vmap(of))(strengths), quick_jit(of)
+    together, one = jax.jit(jax.vmap(of))(strengths), jax.jit(of)
     for i, strength in enumerate(strengths):
         assert distance(jax.tree.map(lambda leaf, i=i: leaf[i], together), one(strength)) < 1e-12
 
@@ -348,7 +348,7 @@ def test_training_warms_up_and_then_corrects_with_the_labels_of_each_batch(rng, 
     record = replace(PUBLISHED, schedule=schedule, selection=OracleSelection(1.0))
     data, params = case.data(rng), case.params(rng)
     rule = compensated(record, data.train, key)
-    one = quick_jit(lambda rule, state, w, part: gradient(rule, state, case.objective, w, part)[0])
+    one = jax.jit(lambda rule, state, w, part: gradient(rule, state, case.objective, w, part)[0])
     w, count = params, 0
     for epoch_key in jax.random.split(key, (2, 1)).ravel():
         for places in jax.random.permutation(epoch_key, N).reshape(-1, 3):

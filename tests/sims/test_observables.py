@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import CASES, MODELS, RULES, D, N, ascent, last_layer, quick_jit
+from cases import CASES, MODELS, RULES, D, N, ascent, last_layer
 
 from sims.data import Split
 from sims.observables import accuracies, by_group, gradient_norms, layer_norms, losses, overlaps, predictions, together
@@ -97,7 +97,7 @@ def test_overlaps(rng):
 
 @cache
 def jacobian_of(case):
-    return quick_jit(jax.jacrev(lambda params, x: case.model.apply(params, x[None])[0]))
+    return jax.jit(jax.jacrev(lambda params, x: case.model.apply(params, x[None])[0]))
 
 
 def slow_contributions(case, rule, params, batch):
@@ -126,7 +126,7 @@ binary_and_classes = pytest.mark.parametrize(
 @pytest.mark.parametrize("rule", RULES, ids=repr)
 def test_contributions(case, rule, rng):
     params, batch = case.params(rng), case.batch(rng)
-    norms, weights = quick_jit(lambda p, b: contributions(rule, case.objective, p, b))(params, batch)
+    norms, weights = jax.jit(lambda p, b: contributions(rule, case.objective, p, b))(params, batch)
     expected = np.array(list(slow_contributions(case, rule, params, batch)))
     np.testing.assert_allclose(norms, expected[:, 0], rtol=1e-11)
     np.testing.assert_allclose(weights, expected[:, 1], rtol=1e-11)
@@ -149,7 +149,7 @@ def test_contributions_of_more_examples_than_one_block_holds(rule, rng):
     """106 examples are mapped in blocks of 50: the remainder must stay in its place. f is linear, so |g| = |r| |x|."""
     case = CASES["linear"]
     params, batch = case.params(rng), case.batch(rng, 106)
-    norms, weights = quick_jit(lambda p, b: contributions(rule, case.objective, p, b))(params, batch)
+    norms, weights = jax.jit(lambda p, b: contributions(rule, case.objective, p, b))(params, batch)
     m = {"example": 1, "batch": 106}.get(rule.sharpness, rule.sharpness)
     w, x, t = np.asarray(params["w"]), np.asarray(batch.x), np.asarray(batch.t)
     g = ((-t / (1 + np.exp(t * (x @ w))))[:, None] * x).reshape(-1, m, D).mean(axis=1)

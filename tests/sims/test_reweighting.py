@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import CASES, distance, quick_jit
+from cases import CASES, distance
 
 from sims import feature_reweighting, meta_reweighting
 from sims.data import Split
@@ -38,7 +38,7 @@ def setting(rng):
     return CASE.params(rng), CASE.data(rng, N), Split(clean.x, clean.t, clean.t)
 
 
-@partial(quick_jit, static_argnums=(3, 4, 5))
+@partial(jax.jit, static_argnums=(3, 4, 5))
 def trained(scheme, setting, key, epochs, batch, extra):
     params, data, clean = setting
     return train(
@@ -58,7 +58,7 @@ def run(scheme, setting, key, *, epochs=2, batch=None, extra=NO_EXTRA):
     return trained(scheme, setting, key, epochs, batch, extra)
 
 
-@quick_jit
+@jax.jit
 def step(scheme, w, epoch, params, part, clean):
     """(new weights of the part, params after a step with them)."""
     match scheme:
@@ -125,7 +125,7 @@ def test_extra_epochs_come_before_every_epoch(size, setting, key):
             for i in range(0, M - (size or M) + 1, size or M):
                 places = order[i : i + (size or M)]
                 ones = jnp.ones(len(places))
-                params = quick_jit(descended)(params, Batch(clean.x[places], clean.t[places]), ones)
+                params = jax.jit(descended)(params, Batch(clean.x[places], clean.t[places]), ones)
         w, params = step(scheme, w, jnp.int32(0), params, whole, Batch(clean.x, clean.t))
     assert distance(final, params) < 1e-11
 
@@ -174,7 +174,7 @@ def test_the_oracle_learns_from_correct_labels_alone(setting, key):
     w = 1.0 - data.train.mislabelled
     assert 0 < w.sum() < N
     for _ in range(2):
-        params = quick_jit(descended)(params, Batch(data.train.x, data.train.t), w)
+        params = jax.jit(descended)(params, Batch(data.train.x, data.train.t), w)
     assert distance(final, params) < 1e-11
     assert trajectory["noise_share"][-1] == 0
     assert trajectory["clean_example_weight"][-1] == 1

@@ -23,7 +23,6 @@ from cases import (
     flat,
     last_layer,
     plain,
-    quick_jit,
 )
 
 from sims.rules import Batch, ascent_step
@@ -137,7 +136,7 @@ def test_compiled_equals_not_compiled(case, rule, rng):
 @perturbed_pair
 def test_vectorised_over_rho_equals_a_loop(case, rule, rng):
     params, batch, rhos = case.params(rng), case.batch(rng), (0.0, 0.1, RHO)
-    together = quick_jit(jax.vmap(lambda rho: plain(case, replace(rule, rho=rho), params, batch)))(jnp.asarray(rhos))
+    together = jax.jit(jax.vmap(lambda rho: plain(case, replace(rule, rho=rho), params, batch)))(jnp.asarray(rhos))
     for i, rho in enumerate(rhos):
         one = fast(case, replace(rule, rho=rho), params, batch)
         assert distance(jax.tree.map(lambda leaf, i=i: leaf[i], together), one) < 1e-12
@@ -166,7 +165,7 @@ def test_kinds_of_sharpness_meet(case, family, rng):
 
         return jax.vmap(of_one)(*batch), plain(case, family(RHO, N), params, batch)
 
-    (example, one, whole), all_of_them = quick_jit(gradients)(params, batch)
+    (example, one, whole), all_of_them = jax.jit(gradients)(params, batch)
     assert distance(one, example) < 1e-14
     assert distance(whole, example) < 1e-14
     mean = jax.tree.map(lambda leaf: np.mean(leaf, axis=0), whole)

@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import quick_jit
 
 from sims.models import mlp, two_layer_linear
 from sims.rules import Batch, Objective, cross_entropy, gradient, logistic
@@ -126,7 +125,7 @@ def relative_difference(a, b):
 @cache
 def compiled(net):
     objective = Objective(net.model, net.loss)
-    return quick_jit(lambda rule, params, batch: gradient(rule, (), objective, params, batch)[0])
+    return jax.jit(lambda rule, params, batch: gradient(rule, (), objective, params, batch)[0])
 
 
 def under_test(net, rule, w, x, t):

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import CASES, distance, flat, plain, quick_jit
+from cases import CASES, distance, flat, plain
 from test_rule_reference import N, ReluNet, add, relative_difference, slow_gradient
 
 from sims.down_weighting import in_group
@@ -99,7 +99,7 @@ def program():
     def all_rules(states, params, batch):
         return [gradient(r, s, objective, params, batch) for r, s in zip(UNDER_TEST, states, strict=True)]
 
-    return quick_jit(all_rules)
+    return jax.jit(all_rules)
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_the_plain_gradient_that_comes_along_is_the_plain_gradient(name, rng):
         pairs = [with_plain(r, init(r, params), case.objective, params, batch)[:2] for r in rules]
         return pairs, [plain(case, r, params, batch) for r in [Sgd(), *rules]]
 
-    pairs, (g, *alone) = quick_jit(both)(params, batch)
+    pairs, (g, *alone) = jax.jit(both)(params, batch)
     for rule, (h, along), expected in zip(rules, pairs, alone, strict=True):
         assert distance(along, g) < 1e-12, rule
         assert distance(h, expected) < 1e-12, rule
@@ -170,7 +170,7 @@ def test_masks_take_every_coordinate_once(rng):
     params, batch = case.params(rng), case.batch(rng)
     base = Sam(RHO, "batch")
     rules = [base, Sgd(), DownWeight(base, 0.0), *(Without(base, group) for group in "ABC")]
-    h, g, same, *parts = quick_jit(lambda p, b: [plain(case, rule, p, b) for rule in rules])(params, batch)
+    h, g, same, *parts = jax.jit(lambda p, b: [plain(case, rule, p, b) for rule in rules])(params, batch)
     total = jax.tree.map(lambda a, b, c, hi: a + b + c - 2 * hi, *parts, h)
     assert distance(total, g) < 1e-12
     assert distance(same, h) < 1e-14
@@ -185,7 +185,7 @@ def test_without_ascent_nothing_is_reduced(dtype, rng):
     case = CASES["two layers, 3 classes"]
     params, batch = case.params(rng, dtype), case.batch(rng, 60, dtype)
     rules = [DownWeight(base, 1.0) for base in (Sam(0.0, "batch"), Sam(0.0), Vasso(0.0))]
-    found, g = quick_jit(lambda p, b: ([plain(case, r, p, b) for r in rules], plain(case, Sgd(), p, b)))(params, batch)
+    found, g = jax.jit(lambda p, b: ([plain(case, r, p, b) for r in rules], plain(case, Sgd(), p, b)))(params, batch)
     for rule, h in zip(rules, found, strict=True):
         assert np.mean(abs(flat(h) - flat(g)) > 100 * jnp.finfo(dtype).eps * abs(flat(g))) < 0.1, rule
 
@@ -194,7 +194,7 @@ def test_warm_up_counts_steps_and_stops_counting(rng):
     case = CASES["linear"]
     params, batch = case.params(rng), case.batch(rng)
     rule, base = DownWeight(Sam(RHO, "batch"), 0.8, "A", 2), Sam(RHO, "batch")
-    step = quick_jit(
+    step = jax.jit(
         lambda state: (gradient(rule, state, case.objective, params, batch), plain(case, base, params, batch))
     )
     state, sizes = init(rule, params), []
@@ -224,7 +224,7 @@ def test_directions_of_tiny_gradients_keep_their_length():
     x = jnp.asarray([[1e-25, 2e-25, -2e-25]], jnp.float32)
     params, batch = {"w": jnp.zeros(3, jnp.float32)}, Batch(x, jnp.ones(1, jnp.float32))
     rules = (Sam(30.0, "batch"), Vasso(30.0))
-    sam, vasso = quick_jit(lambda p: [plain(case, rule, p, batch)["w"] for rule in rules])(params)
+    sam, vasso = jax.jit(lambda p: [plain(case, rule, p, batch)["w"] for rule in rules])(params)
     np.testing.assert_allclose(vasso, sam, rtol=1e-5)
 
 

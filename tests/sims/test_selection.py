@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import quick_jit
 from scipy import stats
 
 from sims.selection import Seen, cluster_rates, gaps, k_means, select, targets
@@ -27,7 +26,7 @@ def binary(seen):
 
 
 def many(selection, seen, key, count=4000):
-    return np.asarray(quick_jit(jax.vmap(lambda k: select(selection, seen, k)))(jax.random.split(key, count)))
+    return np.asarray(jax.jit(jax.vmap(lambda k: select(selection, seen, k)))(jax.random.split(key, count)))
 
 
 def test_gaps_are_between_the_two_largest_logits(seen):
@@ -88,7 +87,7 @@ def test_the_oracle_takes_all_there_are(seen, key):
 
 @pytest.mark.parametrize("target", ["highest", "uniform"])
 def test_targets_differ_from_the_observed_label(target, seen, key):
-    labels = np.asarray(quick_jit(jax.vmap(lambda k: targets(target, seen, k)))(jax.random.split(key, 50)))
+    labels = np.asarray(jax.jit(jax.vmap(lambda k: targets(target, seen, k)))(jax.random.split(key, 50)))
     assert (labels != np.asarray(seen.t)).all()
     if target == "highest":
         best = [
@@ -124,7 +123,7 @@ def slow_k_means(rows, clusters, iterations):
 @pytest.mark.parametrize(("clusters", "iterations"), [(1, 3), (3, 0), (3, 1), (4, 10), (12, 2)])
 def test_k_means_follows_lloyd_on_the_sphere(clusters, iterations, seen):
     selection = ClusterSelection(0.5, clusters, iterations)
-    found = np.asarray(quick_jit(lambda hidden: k_means(selection, hidden))(seen.hidden))
+    found = np.asarray(jax.jit(lambda hidden: k_means(selection, hidden))(seen.hidden))
     expected = slow_k_means(seen.hidden, clusters, iterations)
     # Centres are numbered in another order: compare the partitions.
     assert {frozenset(np.flatnonzero(found == k)) for k in set(found)} == {
@@ -136,7 +135,7 @@ def test_cluster_rates_by_hand(seen):
     selection = ClusterSelection(0.6, 3)
     gap, cluster = np.asarray(gaps(seen.logits)), np.array(slow_k_means(seen.hidden, 3, 10))
     expected = [0.6 * (1 - gap[cluster == k].mean() / gap[cluster == k].max()) for k in cluster]
-    rates = quick_jit(lambda gap: cluster_rates(selection, gap, seen.hidden))
+    rates = jax.jit(lambda gap: cluster_rates(selection, gap, seen.hidden))
     np.testing.assert_allclose(rates(jnp.asarray(gap)), expected, atol=1e-14)
     assert not rates(jnp.zeros(12)).any()
 

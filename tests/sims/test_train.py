@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import CASES, D, N, distance, flat, plain, quick_jit
+from cases import CASES, D, N, distance, flat, plain
 
 from sims.data import Data, Split
 from sims.models import linear
@@ -32,7 +32,7 @@ def run(case, rule, training, params, data, key, observe=weights):
 @cache
 def value(case):
     """The gradient alone, compiled."""
-    return quick_jit(partial(plain, case))
+    return jax.jit(partial(plain, case))
 
 
 def batches(training, n, key):
@@ -190,7 +190,7 @@ def parabola(batch):
             key=key,
         )[1]["first_nonfinite_step"]
 
-    return quick_jit(steps)
+    return jax.jit(steps)
 
 
 @pytest.mark.parametrize("batch", [None, 1])
@@ -235,7 +235,7 @@ def test_separable_data_are_learnt(rule, key, rng):
     case, t = CASES["linear"], np.where(np.arange(8) % 2, 1.0, -1.0)
     split = Split(jnp.asarray(rng.normal(size=(8, D)) + 3 * t[:, None]), jnp.asarray(t), jnp.asarray(t))
     params, training = {"w": jnp.zeros(D)}, replace(PLAIN, epochs=30)
-    learn = quick_jit(lambda data: run(case, rule, training, params, data, key, losses)[1]["clean_loss"])
+    learn = jax.jit(lambda data: run(case, rule, training, params, data, key, losses)[1]["clean_loss"])
     record = learn(Data(split, None, split))
     assert record[0] == pytest.approx(np.log(2), rel=1e-12)
     assert record[-1] < 0.1
