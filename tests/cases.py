@@ -129,7 +129,10 @@ CASES = {case.name: case for case in MODELS}
 FEW = [CASES["two layers"], CASES["deep relu, 3 classes"]]
 # Convolutions take the plain path, which the other models are compared on too (test_factors): a few rules will do.
 CONVOLVED = [Sgd(), Sam(RHO), Sam(RHO, "batch"), JacobianSam(RHO, 2)]
-PAIRS = [(case, rule) for rule in RULES for case in MODELS if rule in CONVOLVED or case.model.factored]
+# Every kind of sharpness, ascent and formula once, for models that differ from the FEW in outputs or scale alone.
+SOME = [*CONVOLVED, LogitSam(RHO, 2, "last"), Sam(RHO, "example", "adaptive"), Regularised(0.2, 0.3)]
+RULES_OF = {"convolutions, 3 classes": CONVOLVED, "two layers, 3 classes": SOME, "ntk tanh": SOME}
+PAIRS = [(case, rule) for rule in RULES for case in MODELS if rule in RULES_OF.get(case.name, RULES)]
 PAIRS += [(case, rule) for rule in COMPOSED for case in FEW]
 PERTURBED_PAIRS = [(case, rule) for case, rule in PAIRS if any(field.name == "rho" for field in fields(rule))]
 

@@ -1,10 +1,16 @@
 """Entry point of the test suite: float64, strict shapes, and seeds that come from the name of the test."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 # Compiling takes most of the time of the suite, so it does without the compiler's optimisations: they double the time
 # and change roundings only. `XLA_FLAGS= make test` tests with them, as do the evidence suite and the benchmarks.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
+# Programs that several tests, their subprocesses and notebooks compile are compiled once, and kept for the next run.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent.parent / ".pytest_cache" / "compiled"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import jax
 import numpy as np
@@ -14,6 +20,13 @@ from spec.seeds import named_seed
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_compiled_code() -> Iterator[None]:
+    """Compiled programs of a whole run would take gigabytes; files share hardly any."""
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture
