@@ -30,7 +30,7 @@ def _stated_group_norms(c: Classifiers, rho: float = _RHO, swap: bool = False) -
     """Expected 1-SAM gradient norm of clean and mislabelled fresh examples, for both noise kinds."""
     return np.array(
         [
-            mixture.expected_gradient_norm(law, w, rho, mislabelled=m != swap, rtol=1e-6).value
+            mixture.expected_gradient_norm(law, w, rho, mislabelled=m != swap, rtol=1e-5).value
             for law in (ISOTROPIC, ORTHOGONAL)
             for w in c.w[:3]
             for m in (False, True)

@@ -148,7 +148,7 @@ def _claim(hidden: int, name: str, *mutants: Mutant) -> Claim:
         "to the arc-cosine recursion at rate width^(-1/2).",
         regime="NTK scaling, gains 2 and 1, biases that start at zero, any inputs but zero; width -> inf",
         tolerance=Asymptotic(sizes=WIDTHS, exponent=-0.5, wrong_exponents=(0.0, -1.0)),
-        setup=lambda s: Sample(s.seed, 4 * s.count),
+        setup=lambda s: Sample(s.seed, (4 if hidden == 1 else 2) * s.count),
         predicted=partial(_stated, hidden),
         measured=partial(_measured, hidden),
         mutants=(
