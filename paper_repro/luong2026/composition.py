@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import xarray as xr
 
 from figures import composition as draw
-from paper_repro.luong2026.controls import TRAINING
+from paper_repro.luong2026.on_data import TRAINING
 from paper_repro.registry import Experiment, FigureBinding, Parts, Table
 from paper_repro.statistics import interval
 from paper_repro.training_runs import TrainingRun, concatenate, simulate

@@ -2,9 +2,10 @@
 
 from paper_repro.luong2026 import expansion_claims, mixture_claims, ratio_claims, two_group_claims
 from paper_repro.luong2026.composition import COMPOSITION, LINEAR_DIGITS
-from paper_repro.luong2026.controls import EXPERIMENTS
+from paper_repro.luong2026.controls import CONTROLS
 from paper_repro.luong2026.theory_figures import RATIO_REGIONS, SIGNAL_MEMORY
 from paper_repro.luong2026.toy import TOY
+from paper_repro.luong2026.variations import VARIATIONS
 from paper_repro.registry import Paper, Statement
 
 PAPER = Paper(
@@ -150,6 +151,6 @@ PAPER = Paper(
             "only on B is no better than SGD",
         ),
     ),
-    experiments=(RATIO_REGIONS, SIGNAL_MEMORY, TOY, LINEAR_DIGITS, COMPOSITION, *EXPERIMENTS),
+    experiments=(RATIO_REGIONS, SIGNAL_MEMORY, TOY, LINEAR_DIGITS, COMPOSITION, CONTROLS, *VARIATIONS),
     claims=ratio_claims.CLAIMS + two_group_claims.CLAIMS + expansion_claims.CLAIMS + mixture_claims.CLAIMS,
 )

@@ -7,7 +7,8 @@ import xarray as xr
 from paper_repro import comparison
 from paper_repro.comparison import Entry
 from paper_repro.explore import InMemory
-from paper_repro.luong2026 import controls
+from paper_repro.luong2026 import controls, variations
+from paper_repro.luong2026.on_data import OnData
 from paper_repro.training_runs import TrainingRun
 from spec.networks import Mlp
 from spec.problems import RealData
@@ -60,14 +61,14 @@ def test_differences_are_paired_within_a_block(dataset):
     assert rows[0][3] == rows[2][3] == ""
 
 
-@pytest.mark.parametrize("experiment", controls.EXPERIMENTS, ids=lambda e: e.id)
+@pytest.mark.parametrize("experiment", [controls.CONTROLS, *variations.VARIATIONS], ids=lambda e: e.id)
 def test_every_entry_has_its_own_label_and_warm_up_is_a_share_of_its_run(experiment):
     config = experiment.config["full"]
     entries = {
         "controls": controls.control_entries,
-        "noise_kinds": controls.noise_entries,
-        "family": controls.family_entries,
-        "ablations": controls.ablation_entries,
+        "noise_kinds": variations.noise_entries,
+        "family": variations.family_entries,
+        "ablations": variations.ablation_entries,
     }[experiment.id.split(".")[1]](config)
     assert len({(e.block, e.label) for e in entries}) == len(entries)
     for entry in entries:
@@ -76,5 +77,5 @@ def test_every_entry_has_its_own_label_and_warm_up_is_a_share_of_its_run(experim
 
 
 def test_only_keeps_what_is_named():
-    config = controls.OnData(only=("SAM", "SANER"))
+    config = OnData(only=("SAM", "SANER"))
     assert [e.label for e in controls.control_entries(config)] == ["SAM", "SANER"]
