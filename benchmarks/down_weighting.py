@@ -7,17 +7,17 @@ import jax
 from benchmarks.steps import ETA, RHO, STEPS, Case
 from benchmarks.steps import case as example
 from benchmarks.timing import Program, Row, ratio
-from sims import models, rules
+from sims import models, objectives, rules
 from spec.rules import DownWeight, Fsam, Gsam, Rule, Sam, Vasso
 
 
 def descending(rule: Rule, case: Case) -> Program:
     """STEPS steps of gradient descent in one compiled scan that carries the rule's state, the batch as an argument."""
     model, params, batch = case
-    objective = rules.Objective(model, rules.cross_entropy)
+    objective = objectives.Objective(model, objectives.cross_entropy)
 
     @jax.jit
-    def run(params: Any, batch: rules.Batch) -> Any:
+    def run(params: Any, batch: objectives.Batch) -> Any:
         def step(carry: Any, _: None) -> tuple[Any, None]:
             p, state = carry
             g, state = rules.gradient(rule, state, objective, p, batch)

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from benchmarks.timing import Program, Row, ratio
-from sims import models, observables, rules
+from sims import models, objectives, observables
 from sims.data import Data, Split
 from sims.reweighting import reweighted
 from sims.train import extra_epochs, train
@@ -39,7 +39,7 @@ def epochs(scheme: Scheme, extra: int) -> Program:
             reweighted(scheme, clean, train_split),
             TRAINING,
             model=model,
-            loss=rules.cross_entropy,
+            loss=objectives.cross_entropy,
             params=params,
             data=Data(train_split, held, held),
             observe=observables.accuracies,

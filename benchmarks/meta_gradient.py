@@ -15,7 +15,7 @@ from benchmarks import torch_peers
 from benchmarks.timing import Program, Row, ratio
 from sims import models
 from sims.meta_reweighting import couplings
-from sims.rules import Batch, Objective, cross_entropy, squared
+from sims.objectives import Batch, Objective, cross_entropy, squared
 
 N, M, WIDTH, D, ETA = 1000, 50, 1024, 64, 0.1
 SECTION = f"Meta-gradient, n = {N}, m = {M}, width {WIDTH}, d = {D}"

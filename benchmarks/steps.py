@@ -10,20 +10,20 @@ from optax import contrib
 
 from benchmarks import torch_peers
 from benchmarks.timing import Program, Row, ratio
-from sims import models, rules
+from sims import models, objectives, rules
 from spec.networks import LeNet
 from spec.rules import JacobianSam, LogitSam, Rule, Sam, Sgd
 
 RHO, ETA, STEPS = 0.1, 0.1, 20
-Case = tuple[models.Model, Any, rules.Batch]
-Gradient = Callable[[Any, rules.Batch], Any]
+Case = tuple[models.Model, Any, objectives.Batch]
+Gradient = Callable[[Any, objectives.Batch], Any]
 
 
 def case(model: models.Model, n: int, d: int = 64) -> Case:
     """A model, its parameters and one random batch of n examples with ten classes."""
     x = jax.random.normal(jax.random.key(0), (n, d), jnp.float32)
     t = jax.random.randint(jax.random.key(1), (n,), 0, 10)
-    return model, model.init(jax.random.key(2), jnp.float32), rules.Batch(x, t)
+    return model, model.init(jax.random.key(2), jnp.float32), objectives.Batch(x, t)
 
 
 def scanned(gradient: Gradient, case: Case) -> Program:
@@ -31,7 +31,7 @@ def scanned(gradient: Gradient, case: Case) -> Program:
     _, params, batch = case
 
     @jax.jit
-    def run(params: Any, batch: rules.Batch) -> Any:
+    def run(params: Any, batch: objectives.Batch) -> Any:
         def step(p: Any, _: None) -> tuple[Any, None]:
             return jax.tree.map(lambda a, g: a - ETA * g, p, gradient(p, batch)), None
 
@@ -43,12 +43,12 @@ def scanned(gradient: Gradient, case: Case) -> Program:
 def ours(rule: Rule, case: Case, *, plain: bool = False) -> Gradient:
     """Our gradient of a rule; plain: by the path that copies the parameters."""
     model = case[0]._replace(factored=False) if plain else case[0]
-    objective = rules.Objective(model, rules.cross_entropy)
+    objective = objectives.Objective(model, objectives.cross_entropy)
     return lambda p, batch: rules.gradient(rule, (), objective, p, batch)[0]
 
 
 def _loss(case: Case) -> Callable[[Any, jax.Array, jax.Array], jax.Array]:
-    return lambda p, x, t: rules.cross_entropy(case[0].apply(p, x[None])[0], t)
+    return lambda p, x, t: objectives.cross_entropy(case[0].apply(p, x[None])[0], t)
 
 
 def vmap_grad(case: Case) -> Gradient:

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks import steps, torch_peers
 from benchmarks.timing import Program, Row, ratio, share_of_peak
-from sims import models, rules
+from sims import models, objectives, rules
 from spec.rules import Sam
 
 N, D, STEPS, ETA, SMALL = 1000, 100, 500, 0.1, 100
@@ -36,18 +36,18 @@ def logistic(mini_batches: bool) -> Sweep:
 
 def _run(gradient: Any, rho: jax.Array, w: jax.Array, sweep: Sweep) -> jax.Array:
     def step(p: Any, index: jax.Array | None) -> tuple[Any, None]:
-        batch = rules.Batch(sweep.x, sweep.t)
-        batch = batch if index is None else rules.Batch(batch.x[index], batch.t[index])
+        batch = objectives.Batch(sweep.x, sweep.t)
+        batch = batch if index is None else objectives.Batch(batch.x[index], batch.t[index])
         return jax.tree.map(lambda a, g: a - ETA * g, p, gradient(rho, p, batch)), None
 
     return jax.lax.scan(step, {"w": w}, sweep.order, length=STEPS)[0]["w"]
 
 
-def _ours(rho: jax.Array, p: Any, batch: rules.Batch) -> Any:
-    return rules.gradient(Sam(rho), (), rules.Objective(models.linear(D), rules.logistic), p, batch)[0]
+def _ours(rho: jax.Array, p: Any, batch: objectives.Batch) -> Any:
+    return rules.gradient(Sam(rho), (), objectives.Objective(models.linear(D), objectives.logistic), p, batch)[0]
 
 
-def _vmap_grad(rho: jax.Array, p: Any, batch: rules.Batch) -> Any:
+def _vmap_grad(rho: jax.Array, p: Any, batch: objectives.Batch) -> Any:
     def loss(w: jax.Array, x: jax.Array, t: jax.Array) -> jax.Array:
         return jax.nn.softplus(-t * (x @ w))
 
@@ -92,7 +92,7 @@ def numpy_loop(sweep: Sweep) -> Program:
 def mlp_programs() -> tuple[Program, Program, float]:
     """(vectorised, looped, operations) for 64 configurations of an MLP in batches of 128."""
     model, _, batch = steps.case(models.mlp(MLP), 128)
-    objective = rules.Objective(model, rules.cross_entropy)
+    objective = objectives.Objective(model, objectives.cross_entropy)
     rho = jnp.repeat(jnp.linspace(0.01, 0.1, 8, dtype=jnp.float32), 8)
     params = jax.vmap(lambda k: model.init(k, jnp.float32))(jax.random.split(jax.random.key(0), 64))
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from sims import data, ensemble, models, observables, real_data, rules
+from sims import data, ensemble, models, objectives, observables, real_data, rules
 from sims.composition import composition
 from sims.correction import correction
 from sims.reweighting import reweighted
@@ -78,7 +78,7 @@ def _program(
     kind: jax.tree_util.PyTreeDef, unit: TrainingRun, size: int, classes: int | None
 ) -> Callable[[jax.Array, Mapping[str, jax.Array], Any], Mapping[str, jax.Array]]:
     model = models.build(unit.network, size, classes)
-    loss = rules.logistic if classes is None else rules.cross_entropy
+    loss = objectives.logistic if classes is None else objectives.cross_entropy
     recorded = observables.together(*(_observable(name, unit.training, unit.probe) for name in unit.observe))
 
     def run(key: jax.Array, hyper: Mapping[str, jax.Array], shared: Any) -> Mapping[str, jax.Array]:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from sims.rules import Batch, Part
+from sims.objectives import Batch, Part
 from spec.validation import InputError
 
 

@@ -18,9 +18,9 @@ import jax.numpy as jnp
 from sims.data import Data
 from sims.down_weighting import in_group, noise_dominated
 from sims.models import Model
+from sims.objectives import Batch, Objective
 from sims.observables import Observable
 from sims.per_example import weighted_gradient
-from sims.rules import Batch, Objective
 from spec.rules import Sgd
 
 GROUPS, DOMINANT = ("A", "B", "C"), ("noise", "clean")

@@ -11,8 +11,9 @@ from sims.bound import Labelled
 from sims.data import Data
 from sims.models import Model
 from sims.noise_compensation import Compensated, Params, perturbation, simulated_noise
+from sims.objectives import Batch, Objective
 from sims.observables import Observable
-from sims.rules import Batch, Objective, ascent_step, gradient
+from sims.rules import ascent_step, gradient
 from spec.compensation import Compensation, NoiseCompensated
 from spec.rules import Sgd
 from spec.validation import InputError, require_integer

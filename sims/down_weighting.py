@@ -5,7 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from sims.rules import Batch, Objective, Params, State, gradient, init, register, with_plain
+from sims.objectives import Batch, Objective
+from sims.rules import Params, State, gradient, init, register, with_plain
 from spec.rules import DownWeight, Group, Only, Without
 
 ROUNDING = 16  # units in the last place

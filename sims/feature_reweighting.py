@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from sims.rules import Batch, Objective
+from sims.objectives import Batch, Objective
 from spec.reweighting import FeatureReweight
 
 Params = Any

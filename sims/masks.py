@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from sims.bound import Bound
 from sims.data import Split
 from sims.down_weighting import in_group, noise_dominated
+from sims.objectives import Batch, Objective, Part
 from sims.per_example import weighted_gradient
-from sims.rules import Batch, Objective, Params, Part, State, bind, gradient, init, register, with_plain
+from sims.rules import Params, State, bind, gradient, init, register, with_plain
 from spec.masks import OracleMask, RandomMask
 
 

@@ -13,8 +13,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from sims.objectives import Batch, Objective
 from sims.per_example import scaled
-from sims.rules import Batch, Objective, register
+from sims.rules import register
 from spec.reweighting import MetaReweight, NormalisedReweight
 
 Params = Any

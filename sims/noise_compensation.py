@@ -10,10 +10,8 @@ import jax.numpy as jnp
 
 from sims.bound import Bound, Labelled
 from sims.data import Split
+from sims.objectives import Batch, Objective, Part
 from sims.rules import (
-    Batch,
-    Objective,
-    Part,
     ascent_step,
     bind,
     displaced,

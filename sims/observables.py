@@ -14,8 +14,9 @@ import jax.numpy as jnp
 from sims.data import Data, Split
 from sims.factors import squared_norms
 from sims.models import Model
+from sims.objectives import Batch, Objective
 from sims.per_example import contributions, gradient_factors
-from sims.rules import Batch, Objective, gradient
+from sims.rules import gradient
 from spec.rules import Sgd
 
 Observable = Callable[[Any, Model, Objective, Any, Data], dict[str, jax.Array]]

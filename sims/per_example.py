@@ -11,7 +11,8 @@ import jax.numpy as jnp
 
 from sims import factors
 from sims.factors import Factors
-from sims.rules import Batch, Objective, ascent_step, is_factored, networks, shard_size, shards
+from sims.objectives import Batch, Objective
+from sims.rules import ascent_step, is_factored, networks, shard_size, shards
 from spec.rules import Sgd
 from spec.validation import require
 

@@ -13,9 +13,10 @@ import jax.numpy as jnp
 
 from sims import feature_reweighting, meta_reweighting
 from sims.data import Split
+from sims.objectives import Batch, Objective, Part
 from sims.observables import by_group
 from sims.per_example import weighted_gradient
-from sims.rules import Batch, Objective, Part, begin_epoch, gradient, init, register, report
+from sims.rules import begin_epoch, gradient, init, register, report
 from spec.reweighting import FeatureReweight, FixedReweight, MetaReweight, NormalisedReweight
 
 Params = Any

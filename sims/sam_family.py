@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from sims.rules import Batch, Objective, Params, State, gradient, init, register, unit, with_plain
+from sims.objectives import Batch, Objective
+from sims.rules import Params, State, gradient, init, register, unit, with_plain
 from spec.rules import Fsam, Gsam, Sam, Sgd, Vasso
 
 register(Gsam, "rho", "alpha")

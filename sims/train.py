@@ -10,8 +10,9 @@ import optax
 
 from sims.data import Data, Split
 from sims.models import Model
+from sims.objectives import Batch, Objective, Part
 from sims.observables import Observable
-from sims.rules import Batch, Objective, Part, begin_epoch, gradient, init, report
+from sims.rules import begin_epoch, gradient, init, report
 from spec.reweighting import CleanEpochs
 from spec.rules import Sgd
 from spec.training import Training

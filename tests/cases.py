@@ -14,7 +14,8 @@ import numpy as np
 
 from sims.data import Data, Split
 from sims.models import Model, lenet, linear, mlp, two_layer_linear
-from sims.rules import Batch, Objective, cross_entropy, gradient, init, logistic
+from sims.objectives import Batch, Objective, cross_entropy, logistic
+from sims.rules import gradient, init
 from spec.networks import LeNet
 from spec.rules import (
     DownWeight,

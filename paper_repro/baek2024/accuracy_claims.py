@@ -19,7 +19,7 @@ from paper_repro.baek2024.laws import (
     without_flips,
 )
 from paper_repro.baek2024.simulated import LINEAR, draws
-from sims import models, observables, rules
+from sims import models, objectives, observables, rules
 from sims.data import sample as draw
 from sims.train import train
 from spec.claims import Claim, MonteCarlo, Mutant, Ordering, Sample
@@ -79,7 +79,7 @@ def _large_rho_accuracies(s: Sample) -> np.ndarray:
     def one(law: Any, key: Any) -> Any:
         d = draw(law, key, dtype=jnp.float64, n_test=1000)
         params = {"w": jnp.zeros(law.d)}
-        g, _ = rules.gradient(Sam(100.0), (), LINEAR, params, rules.Batch(d.train.x, d.train.t))
+        g, _ = rules.gradient(Sam(100.0), (), LINEAR, params, objectives.Batch(d.train.x, d.train.t))
         return jnp.mean(jnp.sign(-d.test.x @ g["w"]) == d.test.y)
 
     keys = jax.random.split(jax.random.key(s.seed), (4, s.count))  # four data sets for each seed: less noise
@@ -125,7 +125,7 @@ def _best_accuracies(s: Sample, *rhos: float) -> np.ndarray:
             Sam(rho),
             Training(eta=0.1, epochs=160, record_every=2),
             model=model,
-            loss=rules.logistic,
+            loss=objectives.logistic,
             params=model.init(start, jnp.float64),
             data=draw(TOY, data_key, dtype=jnp.float64, n_test=1),
             observe=observables.overlaps,

@@ -10,7 +10,8 @@ import numpy as np
 import xarray as xr
 
 from sims import models, real_data
-from sims.rules import Batch, Objective, cross_entropy, gradient
+from sims.objectives import Batch, Objective, cross_entropy
+from sims.rules import gradient
 from spec.networks import Network
 from spec.problems import RealData
 from spec.rules import JacobianSam, LogitSam, Regularised, Rule, Sam, Sgd

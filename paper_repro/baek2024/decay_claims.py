@@ -9,7 +9,7 @@ import numpy as np
 
 from paper_repro.baek2024.network_claims import OURS_4
 from paper_repro.baek2024.simulated_networks import NetworkCase, network_gradients, random_networks, unflat
-from sims import models, rules
+from sims import models, objectives, rules
 from spec.claims import Asymptotic, Claim, Exact, Mutant, Sample
 from spec.rules import JacobianSam, LogitSam, Sam, SamFamily, Sgd
 from theory import layer_decay, linear_network
@@ -74,19 +74,19 @@ class _Deep(NamedTuple):
 
 
 def _deep(sample: Sample) -> _Deep:
-    n, network = 6, rules.Objective(models.mlp((4, 6, 6, CLASSES), activation=jnp.tanh), rules.cross_entropy)
+    n, network = 6, objectives.Objective(models.mlp((4, 6, 6, CLASSES), activation=jnp.tanh), objectives.cross_entropy)
 
     def one(key: jax.Array) -> tuple[jax.Array, jax.Array]:
         start, inputs = jax.random.split(key)
         params = network.model.init(start, jnp.float64)
-        batch = rules.Batch(jax.random.normal(inputs, (n, 4)), jnp.arange(n) % CLASSES)
+        batch = objectives.Batch(jax.random.normal(inputs, (n, 4)), jnp.arange(n) % CLASSES)
 
         def extra(rho: Any) -> jax.Array:
             g, plain = (rules.gradient(rule, (), network, params, batch)[0] for rule in (JacobianSam(rho), Sgd()))
             return jnp.sum(network.model.head(params) * (network.model.head(g) - network.model.head(plain)))
 
         def squares(x: jax.Array, t: jax.Array) -> jax.Array:
-            g = jax.grad(network.mean)(params, rules.Batch(x[None], t[None]))
+            g = jax.grad(network.mean)(params, objectives.Batch(x[None], t[None]))
             layers = [sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(layer)) for layer in g]
             return jnp.array([sum(layers[:-1]), layers[-1]])
 

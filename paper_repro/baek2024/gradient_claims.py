@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from paper_repro.baek2024.simulated import Case, gradients, random_case
 from paper_repro.baek2024.stated import ANY, OURS, SECTION, closed_form, margins
-from sims import models, rules
+from sims import models, objectives
 from sims.data import Data, Split
 from sims.train import train
 from spec.claims import Claim, Exact, Mutant
@@ -83,7 +83,7 @@ def _simulated_paths(case: Case, swapped: tuple[Any, ...] = _PATH_RULES) -> np.n
             rule,
             training,
             model=model,
-            loss=rules.logistic,
+            loss=objectives.logistic,
             params={"w": jnp.asarray(case.w[0])},
             data=Data(split, None, split),
             observe=lambda *_: {"nothing": jnp.zeros(())},

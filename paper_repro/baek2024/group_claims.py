@@ -16,7 +16,7 @@ from paper_repro.baek2024.laws import (
     classifiers,
 )
 from paper_repro.baek2024.simulated import LINEAR, draws, margin_falls
-from sims import observables, per_example, rules
+from sims import objectives, observables, per_example
 from sims.data import sample as draw
 from spec.claims import Asymptotic, Claim, MonteCarlo, Mutant, Ordering, Sample
 from spec.problems import SignalNoiseMixture
@@ -50,7 +50,7 @@ def _sampled_group_norms(c: Classifiers, rho: float = _RHO) -> np.ndarray:
 @jax.jit
 def _group_norms(split: Any, w: Any, rho: Any) -> Any:
     def one(split: Any) -> Any:
-        norms, _ = per_example.contributions(Sam(rho), LINEAR, {"w": w}, rules.Batch(split.x, split.t))
+        norms, _ = per_example.contributions(Sam(rho), LINEAR, {"w": w}, objectives.Batch(split.x, split.t))
         return observables.by_group(norms, split)
 
     return jax.vmap(one)(split)
@@ -83,7 +83,7 @@ def _ratio_gains(c: Classifiers) -> np.ndarray:
     @jax.jit
     def log_ratio(w: Any, rho: Any) -> Any:
         def one(split: Any) -> Any:
-            _, weight = per_example.contributions(Sam(rho), LINEAR, {"w": w}, rules.Batch(split.x, split.t))
+            _, weight = per_example.contributions(Sam(rho), LINEAR, {"w": w}, objectives.Batch(split.x, split.t))
             clean, noisy = observables.by_group(weight, split)
             return jnp.log(clean / noisy)
 
@@ -113,11 +113,11 @@ def _measured_shifts(law: SignalNoiseMixture, s: Sample, own: bool = False) -> n
     """Group means (clean, mislabelled) of the margin falls at w = 0, one row for each seed; own: under 1-SAM."""
 
     def one(split: Any) -> Any:
-        falls = margin_falls(Sam(0.7, "batch"), jnp.zeros(law.d), rules.Batch(split.x, split.t))
+        falls = margin_falls(Sam(0.7, "batch"), jnp.zeros(law.d), objectives.Batch(split.x, split.t))
         return jnp.stack(observables.by_group(falls, split))
 
     def one_by_one(split: Any) -> Any:
-        fall = jax.vmap(lambda x, t: margin_falls(Sam(0.7), jnp.zeros(law.d), rules.Batch(x[None], t[None]))[0])
+        fall = jax.vmap(lambda x, t: margin_falls(Sam(0.7), jnp.zeros(law.d), objectives.Batch(x[None], t[None]))[0])
         return jnp.stack(observables.by_group(fall(split.x, split.t), split))
 
     def draw_and_measure(key: Any) -> Any:

@@ -20,7 +20,7 @@ from paper_repro.baek2024.simulated_networks import (
     stated_gradients,
     unflat,
 )
-from sims import models, rules
+from sims import models, objectives, rules
 from spec.claims import Asymptotic, Claim, Exact, Mutant, Sample
 from spec.rules import JacobianSam, LogitSam, Sam, Sgd
 from theory import linear_network
@@ -65,7 +65,7 @@ def _differentiated(case: NetworkCase, penalty: Callable[[Any, Any, Any], Any]) 
     """The gradient, by autodiff, of the mean of loss + rho * penalty(residual, parameters, x)."""
     network = objective(case)
 
-    def total(params: Any, batch: rules.Batch, rho: Any) -> Any:
+    def total(params: Any, batch: objectives.Batch, rho: Any) -> Any:
         q = network.residuals(network.model.apply(params, batch.x), batch.t).reshape(len(batch.t), -1)
         extra = jax.vmap(penalty, in_axes=(0, None, 0))(q, params, batch.x)
         return network.mean(params, batch) + rho * jnp.mean(extra)
@@ -210,13 +210,13 @@ class _Expanded(NamedTuple):
 
 
 def _expanded(sample: Sample) -> _Expanded:
-    network = rules.Objective(models.mlp((4, 6, 6, 1), activation=jnp.tanh), rules.logistic)
+    network = objectives.Objective(models.mlp((4, 6, 6, 1), activation=jnp.tanh), objectives.logistic)
 
     def one(key: jax.Array) -> tuple[jax.Array, ...]:
         start, inputs = jax.random.split(key)
         params, unravel = ravel_pytree(network.model.init(start, jnp.float64))
         x = jax.random.normal(inputs, (1, 4))
-        batch = rules.Batch(x, jnp.where(x[:, 0] > 0, 1.0, -1.0))
+        batch = objectives.Batch(x, jnp.where(x[:, 0] > 0, 1.0, -1.0))
 
         def f(w: jax.Array) -> jax.Array:
             return network.model.apply(unravel(w), x)[0]

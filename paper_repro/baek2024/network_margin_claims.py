@@ -17,7 +17,7 @@ from paper_repro.baek2024.simulated_networks import (
     single,
     unflat,
 )
-from sims import rules
+from sims import objectives, rules
 from spec.claims import Claim, Exact, Mutant, Ordering, Sample
 from spec.rules import JacobianSam, Sam, Sgd
 from theory import linear_network_margins as theory
@@ -42,7 +42,7 @@ def _simulated_outputs(case: NetworkCase) -> np.ndarray:
     """f(w + eps) of every example at its own ascended weights, by the rules."""
     network = objective(case)
 
-    def one(params: Any, batch: rules.Batch, rho: Any) -> Any:
+    def one(params: Any, batch: objectives.Batch, rho: Any) -> Any:
         return rules.networks(Sam(rho), network, params, batch)[0](params)
 
     return np.asarray(jax.jit(jax.vmap(one))(case.params, case.batch, case.rho))

@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from paper_repro.baek2024.simulated import LINEAR, Case, gradient_norms, random_case
 from paper_repro.baek2024.stated import ANY, OURS, margins, shifts
-from sims import per_example, rules
+from sims import objectives, per_example
 from spec.claims import Claim, Exact, Mutant, Ordering
 from spec.rules import Sam
 from theory import logistic
@@ -19,7 +19,7 @@ def _log_ratio_slopes(case: Case) -> np.ndarray:
     """d/d rho of log(mean clean / mean mislabelled gradient norm), by differentiating the simulator's rule."""
 
     def log_ratio(rho: Any, w: Any, x: Any, t: Any, noisy: Any) -> Any:
-        norms, _ = per_example.contributions(Sam(rho), LINEAR, {"w": w}, rules.Batch(x, t))
+        norms, _ = per_example.contributions(Sam(rho), LINEAR, {"w": w}, objectives.Batch(x, t))
         return jnp.log(jnp.sum(norms * ~noisy) / jnp.sum(norms * noisy))
 
     return np.asarray(jax.jit(jax.vmap(jax.grad(log_ratio)))(case.rho, case.w, case.x, case.t, case.mislabelled))

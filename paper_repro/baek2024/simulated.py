@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from sims import data, models, per_example, rules
+from sims import data, models, objectives, per_example, rules
 from spec.claims import Sample
 from spec.problems import NoisyLinearTeacher, SignalNoiseMixture
 from spec.rules import SamFamily
 
 FloatArray = NDArray[np.float64]
-LINEAR = rules.Objective(models.linear(1), rules.logistic)  # apply does not depend on d
+LINEAR = objectives.Objective(models.linear(1), objectives.logistic)  # apply does not depend on d
 
 
 class Case(NamedTuple):
@@ -48,7 +48,7 @@ def gradients(rule: SamFamily, case: Case, rho_factor: float = 1.0) -> FloatArra
 @jax.jit
 def _gradients(rule: Any, case: Case, rho: Any) -> Any:
     def one(w: Any, x: Any, t: Any, rho: Any) -> Any:
-        return rules.gradient(with_rho(rule, rho), (), LINEAR, {"w": w}, rules.Batch(x, t))[0]["w"]
+        return rules.gradient(with_rho(rule, rho), (), LINEAR, {"w": w}, objectives.Batch(x, t))[0]["w"]
 
     return jax.vmap(one)(case.w, case.x, case.t, rho)
 
@@ -66,7 +66,7 @@ def gradient_norms(rule: SamFamily, case: Case, rho_factor: float = 1.0) -> Floa
 @jax.jit
 def _contributions(rule: Any, case: Case, rho: Any) -> Any:
     def one(w: Any, x: Any, t: Any, rho: Any) -> Any:
-        return per_example.contributions(with_rho(rule, rho), LINEAR, {"w": w}, rules.Batch(x, t))
+        return per_example.contributions(with_rho(rule, rho), LINEAR, {"w": w}, objectives.Batch(x, t))
 
     return jax.vmap(one)(case.w, case.x, case.t, rho)
 
@@ -76,7 +76,7 @@ def with_rho(rule: Any, rho: Any) -> Any:
     return replace(rule, rho=rho) if hasattr(rule, "rho") else rule
 
 
-def margin_falls(rule: SamFamily, w: Any, batch: rules.Batch) -> jax.Array:
+def margin_falls(rule: SamFamily, w: Any, batch: objectives.Batch) -> jax.Array:
     """t f(w) - t f(w + eps) for every example of a batch that is one shard."""
     moved, _ = rules.networks(rule, LINEAR, {"w": w}, batch)
     return batch.t * (batch.x @ w) - batch.t * moved({"w": w})

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paper_repro.baek2024.simulated import with_rho
-from sims import models, rules
+from sims import models, objectives, rules
 from sims.data import Data, Split
 from sims.train import train
 from spec.claims import Sample
@@ -36,9 +36,9 @@ class NetworkCase(NamedTuple):
         return {"W": self.W, "v": self.v}
 
     @property
-    def batch(self) -> rules.Batch:
+    def batch(self) -> objectives.Batch:
         """The examples as one stacked batch."""
-        return rules.Batch(jnp.asarray(self.x), jnp.asarray(self.t))
+        return objectives.Batch(jnp.asarray(self.x), jnp.asarray(self.t))
 
 
 def random_networks(
@@ -59,11 +59,11 @@ def random_networks(
     return NetworkCase(rng.normal(0.1, 0.7, (p, h, d)), v, x, t, 10 ** rng.uniform(-1.0, 0.5, p))
 
 
-def objective(case: NetworkCase) -> rules.Objective:
+def objective(case: NetworkCase) -> objectives.Objective:
     """The two-layer network of a case with its loss; apply does not depend on the sizes."""
     if case.v.ndim == 2:
-        return rules.Objective(models.two_layer_linear(1, 1), rules.logistic)
-    return rules.Objective(models.two_layer_linear(1, 1, classes=case.v.shape[1]), rules.cross_entropy)
+        return objectives.Objective(models.two_layer_linear(1, 1), objectives.logistic)
+    return objectives.Objective(models.two_layer_linear(1, 1, classes=case.v.shape[1]), objectives.cross_entropy)
 
 
 def network_gradients(rule: SamFamily, case: NetworkCase, factor: float = 1.0) -> FloatArray:
@@ -73,8 +73,8 @@ def network_gradients(rule: SamFamily, case: NetworkCase, factor: float = 1.0) -
 
 
 @partial(jax.jit, static_argnums=0)
-def _gradients(objective: rules.Objective, rule: Any, params: Any, batch: rules.Batch, rho: Any) -> Any:
-    def one(params: Any, batch: rules.Batch, rho: Any) -> Any:
+def _gradients(objective: objectives.Objective, rule: Any, params: Any, batch: objectives.Batch, rho: Any) -> Any:
+    def one(params: Any, batch: objectives.Batch, rho: Any) -> Any:
         return rules.gradient(with_rho(rule, rho), (), objective, params, batch)[0]
 
     return jax.vmap(one)(params, batch, rho)
@@ -136,9 +136,9 @@ def trained(rule: SamFamily, case: NetworkCase, training: Training) -> NetworkCa
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _trained(
-    objective: rules.Objective, training: Training, rule: Any, params: Any, batch: rules.Batch, rho: Any
+    objective: objectives.Objective, training: Training, rule: Any, params: Any, batch: objectives.Batch, rho: Any
 ) -> Any:
-    def one(params: Any, batch: rules.Batch, rho: Any) -> Any:
+    def one(params: Any, batch: objectives.Batch, rho: Any) -> Any:
         split = Split(batch.x, batch.t, batch.t)
         return train(
             with_rho(rule, rho),

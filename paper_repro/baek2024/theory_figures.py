@@ -10,7 +10,7 @@ import xarray as xr
 from figures import logistic as draw
 from paper_repro.baek2024.simulated import LINEAR, draws
 from paper_repro.registry import Experiment, FigureBinding, Parts, Table
-from sims import observables, per_example, rules
+from sims import objectives, observables, per_example
 from sims.data import Split
 from spec.claims import Sample
 from spec.problems import SignalNoiseMixture
@@ -52,7 +52,7 @@ def _simulated_amplification(x: jax.Array, z: np.ndarray, C: float) -> np.ndarra
 
     def log_amplification(z: jax.Array, x: jax.Array) -> jax.Array:
         norm = jnp.linalg.norm(x)
-        params, batch = {"w": z * x / norm**2}, rules.Batch(x[None], jnp.ones(1))
+        params, batch = {"w": z * x / norm**2}, objectives.Batch(x[None], jnp.ones(1))
         sam, sgd = (per_example.contributions(rule, LINEAR, params, batch)[0][0] for rule in (Sam(C / norm), Sgd()))
         return jnp.log(sam / sgd)
 
@@ -128,7 +128,7 @@ def _exact_ratio(config: Ratio, w: np.ndarray, rho: float) -> float:
 @jax.jit
 def _sampled_ratio(split: Split, w: jax.Array, rho: float) -> jax.Array:
     def one(split: Split) -> jax.Array:
-        norms, _ = per_example.contributions(Sam(rho), LINEAR, {"w": w}, rules.Batch(split.x, split.t))
+        norms, _ = per_example.contributions(Sam(rho), LINEAR, {"w": w}, objectives.Batch(split.x, split.t))
         clean, noisy = observables.by_group(norms, split)
         return clean / noisy
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from paper_repro.baek2024.simulated import Case, gradient_norms, random_case, weights
 from paper_repro.baek2024.stated import ANY, OURS, SECTION, margins, shifts
-from sims import rules
+from sims import objectives
 from spec.claims import Claim, Exact, Mutant, Ordering
 from spec.rules import Sam, Sgd
 from theory import logistic
@@ -63,7 +63,7 @@ LEMMA_3_1 = Claim(
 
 def _slopes(case: Case) -> np.ndarray:
     """d/dz of the amplification, d/dz and d/dC of its logarithm, by differentiating the simulator's loss."""
-    residual = jax.grad(rules.logistic)
+    residual = jax.grad(objectives.logistic)
 
     def f(z: Any, C: Any) -> Any:
         return residual(z - C, 1.0) / residual(z, 1.0)

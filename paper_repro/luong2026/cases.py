@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from sims import models, per_example, rules
+from sims import models, objectives, per_example, rules
 from sims.composition import Coordinates, coordinates
 from sims.data import Data, Split
 from sims.models import Model
@@ -58,9 +58,9 @@ def gradients(rule: Any, problems: Problems) -> FloatArray:
 @jax.jit
 def _gradients(rule: Any, problems: Any) -> Any:
     def one(p: Any) -> Any:
-        objective = rules.Objective(LINEAR, rules.logistic)
-        moved = with_rho(rule, p.rho)
-        return rules.gradient(moved, rules.init(moved, p.params), objective, p.params, rules.Batch(p.x, p.t))[0]["w"]
+        objective = objectives.Objective(LINEAR, objectives.logistic)
+        moved, batch = with_rho(rule, p.rho), objectives.Batch(p.x, p.t)
+        return rules.gradient(moved, rules.init(moved, p.params), objective, p.params, batch)[0]["w"]
 
     return jax.vmap(one)(problems)
 
@@ -71,7 +71,7 @@ def closed_form(p: Problems, rule: Any) -> np.ndarray:
     return np.stack([logistic.gradient(rule(rho), w, x, t) for w, x, t, rho in rows])
 
 
-def parts(probe: Any, problems: Problems, model: Model = LINEAR, loss: Any = rules.logistic) -> Coordinates:
+def parts(probe: Any, problems: Problems, model: Model = LINEAR, loss: Any = objectives.logistic) -> Coordinates:
     """What sims.composition sees, as numpy arrays (k, d)."""
     return jax.tree.map(np.asarray, _parts(model, loss, probe, problems))
 
@@ -80,7 +80,7 @@ def parts(probe: Any, problems: Problems, model: Model = LINEAR, loss: Any = rul
 def _parts(model: Model, loss: Any, probe: Any, problems: Any) -> Coordinates:
     def one(p: Any) -> Coordinates:
         train = Split(p.x, p.t, jnp.where(p.mislabelled, -1 - p.t, p.t))  # only whether y differs from t plays a part
-        objective = rules.Objective(model, loss)
+        objective = objectives.Objective(model, loss)
         return coordinates(with_rho(probe, p.rho), objective, p.params, Data(train, None, train))
 
     return jax.vmap(one)(problems)
@@ -95,7 +95,7 @@ def contributions(rule: Any, problems: Problems) -> FloatArray:
 def _contributions(rule: Any, problems: Any) -> Any:
     def one(p: Any) -> Any:
         n = len(p.t)
-        objective, batch = rules.Objective(LINEAR, rules.logistic), rules.Batch(p.x, p.t)
+        objective, batch = objectives.Objective(LINEAR, objectives.logistic), objectives.Batch(p.x, p.t)
         return per_example.weighted_gradient(objective, p.params, batch, jnp.eye(n) / n, with_rho(rule, p.rho))["w"]
 
     return jax.vmap(one)(problems)

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from paper_repro.luong2026.cases import ANY, OURS, Problems, closed_form, gradients, logistic_problems
-from sims import rules
+from sims import objectives
 from spec.claims import Asymptotic, Claim, Mutant, Ordering
 from spec.rules import Sam, Sgd
 from theory import down_weighting as dw
@@ -78,7 +78,7 @@ ONE_DIMENSION = _energy_claim("one_dimension", 1, "In one dimension r >= 1.")
 
 def _slopes(p: Problems, sign: float = 1.0) -> np.ndarray:
     """d log A/dz by differentiating the simulator's loss, for shifts of both signs, in one row."""
-    residual = jax.grad(rules.logistic)
+    residual = jax.grad(objectives.logistic)
 
     def log_a(z: Any, C: Any) -> Any:
         return jax.numpy.log(residual(z - C, 1.0) / residual(z, 1.0))

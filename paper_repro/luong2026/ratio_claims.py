@@ -19,7 +19,7 @@ from paper_repro.luong2026.cases import (
     numbers,
     parts,
 )
-from sims import models, rules
+from sims import models, objectives, rules
 from spec.claims import Claim, Exact, Mutant, Ordering, Sample
 from spec.rules import DownWeight, Sam, Sgd
 from theory import down_weighting as dw
@@ -68,7 +68,7 @@ def _networks(sample: Sample) -> Problems:
 
 
 def _network_parts(p: Problems) -> Any:
-    return parts(Sam(0.0, "batch"), p, _NETWORK, rules.cross_entropy)
+    return parts(Sam(0.0, "batch"), p, _NETWORK, objectives.cross_entropy)
 
 
 def _combined(p: Problems, swap: bool = False, inverse: bool = False) -> np.ndarray:
@@ -81,7 +81,7 @@ def _combined(p: Problems, swap: bool = False, inverse: bool = False) -> np.ndar
 
 def _network_gradients(p: Problems) -> np.ndarray:
     def one(q: Any) -> Any:
-        objective, batch = rules.Objective(_NETWORK, rules.cross_entropy), rules.Batch(q.x, q.t)
+        objective, batch = objectives.Objective(_NETWORK, objectives.cross_entropy), objectives.Batch(q.x, q.t)
         g = rules.gradient(Sam(q.rho, "batch"), (), objective, q.params, batch)[0]
         return jax.numpy.concatenate([leaf.ravel() for leaf in jax.tree.leaves(g)])
 

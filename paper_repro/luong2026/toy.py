@@ -16,7 +16,7 @@ import xarray as xr
 from figures import down_weighting as draw
 from paper_repro.luong2026.cases import LINEAR
 from paper_repro.registry import Experiment, FigureBinding, Parts, Table
-from sims import rules
+from sims import objectives
 from sims.data import Data, Split
 from sims.train import train
 from spec.rules import DownWeight, Rule, Sam, Sgd
@@ -83,7 +83,7 @@ def _trained(split: Split, rule: Rule, config: Toy) -> Any:
             rule,
             Training(eta=config.eta, epochs=config.steps),
             model=LINEAR,
-            loss=rules.logistic,
+            loss=objectives.logistic,
             params={"w": jnp.asarray(config.start)},
             data=Data(split, None, split),
             observe=_losses,

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from paper_repro.luong2026.cases import LINEAR, OURS, numbers
-from sims import rules
+from sims import objectives, rules
 from spec.claims import Claim, Exact, Mutant, Sample
 from spec.rules import Sam, Sgd
 from theory import two_groups
@@ -50,8 +50,8 @@ def _simulated(x: jax.Array, m: Any, sharpness: Any, most: int) -> Any:
         kept = jnp.arange(CLEAN + most) < CLEAN + m.noisy
         rho = m.delta / jnp.sqrt(1.25)
         w = {"w": jnp.stack([jnp.zeros(()), 2 * m.m_c, -2 * m.m_n])}
-        batch = rules.Batch(jnp.where(kept[:, None], x, 0), t)
-        objective = rules.Objective(LINEAR, rules.logistic)
+        batch = objectives.Batch(jnp.where(kept[:, None], x, 0), t)
+        objective = objectives.Objective(LINEAR, objectives.logistic)
         g, h = (rules.gradient(r, (), objective, w, batch)[0]["w"][0] for r in (Sgd(), Sam(rho, sharpness)))
         return h / g
 

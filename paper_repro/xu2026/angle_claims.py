@@ -20,7 +20,7 @@ from paper_repro.xu2026.simulated import (
     for_every_seed,
     pair,
 )
-from sims import per_example, rules
+from sims import objectives, per_example
 from spec.claims import Claim, MonteCarlo, Mutant, Ordering, Sample
 from theory import perturbation_angle
 
@@ -126,7 +126,7 @@ def _inner(case: Sample) -> np.ndarray:
         for law, w in OPPOSING:
             split = splits[laws.index(law)]
             shares = jnp.stack([group / jnp.sum(group) for group in (split.t == split.y, split.t != split.y)])
-            batch = rules.Batch(split.x, split.t)
+            batch = objectives.Batch(split.x, split.t)
             g, h = per_example.weighted_gradient(LINEAR, {"w": jnp.asarray(w)}, batch, shares)["w"]
             values.append(g @ h)
         return jnp.stack(values)

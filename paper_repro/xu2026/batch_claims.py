@@ -20,7 +20,7 @@ from paper_repro.xu2026.simulated import (
     pair,
     plain_gradient,
 )
-from sims import models, rules
+from sims import models, objectives, rules
 from spec.claims import Claim, Exact, MonteCarlo, Mutant, Ordering, Sample
 from spec.rules import Sgd
 from theory import noise_compensation as stated
@@ -108,13 +108,13 @@ CLASSES = 5
 
 def _uniform_cosines(case: Any) -> np.ndarray:
     x, _ = case
-    objective = rules.Objective(models.mlp((x.shape[2], CLASSES)), rules.cross_entropy)
+    objective = objectives.Objective(models.mlp((x.shape[2], CLASSES)), objectives.cross_entropy)
     labels = np.arange(x.shape[1]) % CLASSES
     wrong = np.where(np.arange(x.shape[1]) < ORTHOGONAL_RATE * x.shape[1], (labels + 2) % CLASSES, labels)
     zero = [{"w": jnp.zeros((x.shape[2], CLASSES)), "b": jnp.zeros(CLASSES)}]
 
     def one(x: Any) -> Any:
-        g, h = (rules.gradient(Sgd(), (), objective, zero, rules.Batch(x, jnp.asarray(u)))[0][0]["w"].ravel()
+        g, h = (rules.gradient(Sgd(), (), objective, zero, objectives.Batch(x, jnp.asarray(u)))[0][0]["w"].ravel()
                 for u in (labels, wrong))  # fmt: skip
         return jnp.cos(angle(g, h))
 

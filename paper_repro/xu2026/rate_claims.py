@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from paper_repro.xu2026.simulated import ISOTROPIC, OURS, angle, flipped_gradient, for_every_seed, pair, record_of
-from sims import models, rules
+from sims import models, objectives, rules
 from sims.bound import Labelled
 from sims.label_noise import flip_classes
 from sims.noise_compensation import noise_gradient
@@ -168,7 +168,7 @@ DIFFERENCE = Claim(
 
 CLASSES, CLASS_RATE = 5, 0.4
 MEANS = np.array([[1.0, 0.2, 0.0], [-0.6, 1.1, 0.3], [0.1, -0.9, 0.8], [-1.2, -0.4, -0.5], [0.5, 0.4, -1.3]])
-SOFTMAX = rules.Objective(models.mlp((3, CLASSES)), rules.cross_entropy)
+SOFTMAX = objectives.Objective(models.mlp((3, CLASSES)), objectives.cross_entropy)
 SELECTIONS = ((RandomSelection(1.0), CLASS_RATE), (OracleSelection(0.4, 0.8), 0.8))
 WEIGHT = 3.0
 
@@ -183,7 +183,7 @@ def _class_rates(sample: Sample, gamma: float = WEIGHT) -> np.ndarray:
         inputs, flips, draws = jax.random.split(key, 3)
         x = jnp.asarray(MEANS)[y] + jax.random.normal(inputs, (len(y), 3))
         t = flip_classes(SymmetricNoise(CLASS_RATE), x, y, CLASSES, flips)
-        clean, noisy = (rules.gradient(Sgd(), (), SOFTMAX, params, rules.Batch(x, u))[0][0]["w"] for u in (y, t))
+        clean, noisy = (rules.gradient(Sgd(), (), SOFTMAX, params, objectives.Batch(x, u))[0][0]["w"] for u in (y, t))
         rates = []
         for selection, _ in SELECTIONS:
             record = record_of(selection, target="uniform")

@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from paper_repro.baek2024.simulated import LINEAR, Case
-from sims import data, rules
+from sims import data, objectives, rules
 from sims.bound import Labelled
 from sims.noise_compensation import noise_gradient
 from spec.claims import Sample
@@ -66,7 +66,7 @@ def cut(split: Labelled, batch: int) -> Labelled:
 
 def plain_gradient(w: Any, x: jax.Array, labels: jax.Array) -> jax.Array:
     """The gradient of the mean logistic loss, (d,)."""
-    return rules.gradient(Sgd(), (), LINEAR, {"w": jnp.asarray(w)}, rules.Batch(x, labels))[0]["w"]
+    return rules.gradient(Sgd(), (), LINEAR, {"w": jnp.asarray(w)}, objectives.Batch(x, labels))[0]["w"]
 
 
 def pair(w: Any, split: Labelled) -> tuple[jax.Array, jax.Array]:

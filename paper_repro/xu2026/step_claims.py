@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from paper_repro.baek2024.simulated import LINEAR, Case, random_case
 from paper_repro.xu2026.simulated import ANY, AT_ONCE, OURS, for_every_case, orthonormal
-from sims import rules
+from sims import objectives, rules
 from sims.bound import Labelled
 from sims.noise_compensation import Compensated, perturbation
 from spec.claims import Claim, Exact, Mutant
@@ -33,7 +33,7 @@ def _gradients_of(precision: float) -> Any:
     def one(w: Any, x: Any, t: Any, y: Any, rho: Any) -> Any:
         records = [replace(plain, base=Sam(rho, "batch"), sign=sign, project=project) for sign, project in VARIANTS]
         bound = [Compensated(record, y, jax.random.key(0)) for record in records]
-        batch, params = rules.Batch(x, t), {"w": w}
+        batch, params = objectives.Batch(x, t), {"w": w}
         return jnp.stack([rules.gradient(r, rules.init(r, params), LINEAR, params, batch)[0]["w"] for r in bound])
 
     return one

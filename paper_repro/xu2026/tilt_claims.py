@@ -15,7 +15,7 @@ from paper_repro.xu2026.simulated import (
     plain_gradient,
     true_labels,
 )
-from sims import rules
+from sims import objectives, rules
 from sims.noise_compensation import Compensated
 from spec.claims import Asymptotic, Claim, Exact, Mutant, Sample
 from spec.compensation import OracleAscent
@@ -25,7 +25,7 @@ from theory import noise_compensation
 
 def _change(w: Any, x: Any, t: Any, y: Any, rho: Any) -> Any:
     """Gradient and loss under observed labels minus those under true ones."""
-    loss_t, loss_y = (LINEAR.mean({"w": w}, rules.Batch(x, u)) for u in (t, y))
+    loss_t, loss_y = (LINEAR.mean({"w": w}, objectives.Batch(x, u)) for u in (t, y))
     return jnp.append(plain_gradient(w, x, t) - plain_gradient(w, x, y), loss_t - loss_y)
 
 
@@ -62,7 +62,7 @@ TILT = Claim(
 
 
 def _hessian(w: Any, x: Any, t: Any, y: Any, rho: Any) -> Any:
-    return jax.hessian(lambda v: LINEAR.mean({"w": v}, rules.Batch(x, t)))(w)
+    return jax.hessian(lambda v: LINEAR.mean({"w": v}, objectives.Batch(x, t)))(w)
 
 
 def _clean_hessians(case: Case, sign: float = 1.0) -> np.ndarray:
@@ -100,8 +100,8 @@ def _oracle_bias(w: Any, x: Any, t: Any, y: Any, rho: Any) -> Any:
     """The oracle-ascent gradient on noisy labels minus the SAM gradient on true ones."""
     base = Sam(rho, "batch")
     rule = Compensated(OracleAscent(base), y, jax.random.key(0))
-    noisy, _ = rules.gradient(rule, rules.init(rule, {"w": w}), LINEAR, {"w": w}, rules.Batch(x, t))
-    clean, _ = rules.gradient(base, (), LINEAR, {"w": w}, rules.Batch(x, y))
+    noisy, _ = rules.gradient(rule, rules.init(rule, {"w": w}), LINEAR, {"w": w}, objectives.Batch(x, t))
+    clean, _ = rules.gradient(base, (), LINEAR, {"w": w}, objectives.Batch(x, y))
     return noisy["w"] - clean["w"]
 
 
@@ -145,7 +145,7 @@ def _left_by_shift(case: Case, factor: float = 1.0) -> np.ndarray:
             shares = jnp.where(wrong, 1 / size, 0.0)
 
             def soft(v: Any) -> Any:
-                right, other = (jax.vmap(rules.logistic)(x @ v, u) for u in (y, -y))
+                right, other = (jax.vmap(objectives.logistic)(x @ v, u) for u in (y, -y))
                 return jnp.mean((1 - shares) * right + shares * other)
 
             return jnp.linalg.norm(jax.grad(soft)(w + factor * shift / size) - plain_gradient(w, x, y))

@@ -10,7 +10,7 @@ import numpy as np
 from paper_repro.zhang2025.recursion_claims import OURS
 from paper_repro.zhang2025.regrowth_claims import M, Setting, settings
 from paper_repro.zhang2025.simulated import FloatArray, TwoClasses, arrays, caps, linear_blocks, train
-from sims import meta_reweighting, models, rules
+from sims import meta_reweighting, models, objectives
 from spec.claims import Claim, MonteCarlo, Mutant, Ordering, Sample
 from theory import meta_reweighting as theory
 from theory import reweighting_phases as phases
@@ -66,11 +66,11 @@ def noisy_labels(sample: Sample) -> Noisy:
 def _squared_errors(case: Noisy) -> FloatArray:
     """((c_i with errors) - c_i)^2/r_i^2 over its stated mean, through the simulator, (seeds, n)."""
     train_split, clean = arrays(case.problem)
-    objective, params = rules.Objective(models.linear(5), rules.squared), {"w": jnp.zeros(5)}
-    batch, w = rules.Batch(train_split.x, train_split.t), jnp.full(len(train_split.t), 0.5)
+    objective, params = objectives.Objective(models.linear(5), objectives.squared), {"w": jnp.zeros(5)}
+    batch, w = objectives.Batch(train_split.x, train_split.t), jnp.full(len(train_split.t), 0.5)
 
     def coupling(error: jax.Array) -> jax.Array:
-        return meta_reweighting.couplings(objective, params, batch, rules.Batch(clean.x, clean.t + error), w, 0.0)
+        return meta_reweighting.couplings(objective, params, batch, objectives.Batch(clean.x, clean.t + error), w, 0.0)
 
     change = jax.jit(lambda errors: jax.lax.map(coupling, errors) - coupling(jnp.zeros(M))[None])
     return np.asarray(change(jnp.asarray(case.errors))) ** 2

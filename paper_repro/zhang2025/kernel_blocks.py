@@ -13,7 +13,7 @@ from figures import kernels as draw
 from paper_repro.registry import Experiment, FigureBinding, Parts, Table
 from paper_repro.statistics import interval
 from paper_repro.zhang2025.simulated import FloatArray
-from sims import data, models, real_data, rules, tangent_kernel
+from sims import data, models, objectives, real_data, tangent_kernel
 from sims.train import train
 from spec.problems import RealData
 from spec.rules import Sgd
@@ -92,7 +92,7 @@ def _network(d: int, hidden: tuple[int, ...], training: Training) -> tuple[model
 
     def trained(params: Any, drawn: data.Data, key: jax.Array) -> Any:
         observe: Any = lambda *_: {}  # noqa: E731
-        settings: Any = {"model": model, "loss": rules.squared, "observe": observe}
+        settings: Any = {"model": model, "loss": objectives.squared, "observe": observe}
         return train(Sgd(), training, params=params, data=drawn, key=key, **settings)[0]
 
     return model, jax.jit(trained)

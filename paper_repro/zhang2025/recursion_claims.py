@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from paper_repro.zhang2025.simulated import FloatArray, TwoClasses, arrays, caps, linear_blocks, train
-from sims import feature_reweighting, meta_reweighting, models, rules, tangent_kernel
+from sims import feature_reweighting, meta_reweighting, models, objectives, tangent_kernel
 from sims.linearised import linearised
 from spec.claims import Claim, Exact, Mutant, Sample
 from spec.reweighting import FeatureReweight
@@ -97,8 +97,8 @@ def _signed(case: Network, *, noisy_residual: float = 2.0) -> FloatArray:
 
 
 def _couplings(case: Network, factor: float = 1.0) -> FloatArray:
-    train_split, clean = (rules.Batch(split.x, split.t) for split in arrays(case.problem))
-    objective, n = rules.Objective(case.model, rules.squared), len(case.problem.t)
+    train_split, clean = (objectives.Batch(split.x, split.t) for split in arrays(case.problem))
+    objective, n = objectives.Objective(case.model, objectives.squared), len(case.problem.t)
     couplings = jax.jit(partial(meta_reweighting.couplings, objective))
     return np.asarray(couplings(case.params, train_split, clean, jnp.full(n, 0.5), factor * ETA * n))
 
@@ -159,7 +159,7 @@ def _descended(case: list[TwoClasses], noisy: float = 0.0) -> FloatArray:
 @jax.jit
 def _path(w: jax.Array, x: jax.Array, t: jax.Array) -> jax.Array:
     def loss(theta: jax.Array) -> jax.Array:
-        return jnp.sum(w * jax.vmap(rules.squared)(x @ theta, t))
+        return jnp.sum(w * jax.vmap(objectives.squared)(x @ theta, t))
 
     def step(theta: jax.Array, _: None) -> tuple[jax.Array, jax.Array]:
         return theta - 0.1 * jax.grad(loss)(theta), theta
@@ -224,9 +224,9 @@ def _last_layer(case: Features, *, centred: bool = True) -> FloatArray:
     """C^2/(C - 1) times the cross-entropy coupling of a last layer at zero, by autodiff."""
     C, mu = case.classes, case.phi_clean.mean(axis=0) if centred else 0.0
     head = [{"w": jnp.zeros((case.phi.shape[1], C)), "b": jnp.zeros(C)}]
-    batch = rules.Batch(jnp.asarray(case.phi - mu), jnp.asarray(case.t))
-    clean = rules.Batch(jnp.asarray(case.phi_clean), jnp.asarray(case.t_clean))
-    objective = rules.Objective(models.mlp((case.phi.shape[1], C)), rules.cross_entropy)
+    batch = objectives.Batch(jnp.asarray(case.phi - mu), jnp.asarray(case.t))
+    clean = objectives.Batch(jnp.asarray(case.phi_clean), jnp.asarray(case.t_clean))
+    objective = objectives.Objective(models.mlp((case.phi.shape[1], C)), objectives.cross_entropy)
     c = jax.jit(partial(meta_reweighting.couplings, objective))(head, batch, clean, jnp.full(len(case.t), 0.5), 0.0)
     return C**2 / (C - 1) * np.asarray(c)
 

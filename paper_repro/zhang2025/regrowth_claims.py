@@ -9,7 +9,7 @@ import numpy as np
 
 from paper_repro.zhang2025.recursion_claims import OURS
 from paper_repro.zhang2025.simulated import FloatArray, TwoClasses, caps, linear_blocks, train
-from sims import models, rules
+from sims import models, objectives, rules
 from sims.data import Split
 from sims.reweighting import reweighted
 from spec.claims import Claim, Mutant, Ordering, Sample
@@ -95,7 +95,7 @@ def blobs(sample: Sample) -> tuple[Split, Split]:
     )
 
 
-SOFTMAX = rules.Objective(models.mlp((2, 3)), rules.cross_entropy)
+SOFTMAX = objectives.Objective(models.mlp((2, 3)), objectives.cross_entropy)
 
 
 def _falls(case: tuple[Split, Split], turn: float = 1.0, scale: float = 1.0, ahead: float = 1.0) -> FloatArray:
@@ -115,8 +115,8 @@ def _softmax_path(train_split: Split, clean: Split, rates: Any) -> tuple[jax.Arr
 
     def step(carry: Any, _: None) -> Any:
         params, state = carry
-        record = SOFTMAX.mean(params, rules.Batch(clean.x, clean.t)), jnp.sum(state.w**2)
-        g, state = rules.gradient(rule, state, SOFTMAX, params, rules.Batch(train_split.x, train_split.t))
+        record = SOFTMAX.mean(params, objectives.Batch(clean.x, clean.t)), jnp.sum(state.w**2)
+        g, state = rules.gradient(rule, state, SOFTMAX, params, objectives.Batch(train_split.x, train_split.t))
         return (jax.tree.map(lambda p, gi: p - rates[2] * gi, params, g), state), record
 
     start = [{"w": jnp.zeros((2, 3)), "b": jnp.zeros(3)}]

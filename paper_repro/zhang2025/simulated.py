@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from sims import models, rules
+from sims import models, objectives, rules
 from sims.data import Split
 from sims.reweighting import Weights, reweighted
 from spec.reweighting import MetaReweight
@@ -103,13 +103,13 @@ def path(model: models.Model, steps: int, start: Any, splits: tuple[Split, Split
     """(w, r, r_clean) at every step, traced; rates: beta, eta, 1 or 0 for the look-ahead, weight at the start."""
     (train, clean), (beta, eta, look_ahead, w) = splits, rates
     n = len(train.t)
-    objective = rules.Objective(model, rules.squared)
+    objective = objectives.Objective(model, objectives.squared)
     rule = reweighted(MetaReweight(beta, n * eta * look_ahead, w), clean, train)
 
     def step(carry: tuple[Any, Weights], _: None) -> Any:
         params, state = carry
         record = state.w, model.apply(params, train.x) - train.t, model.apply(params, clean.x) - clean.t
-        g, state = rules.gradient(rule, state, objective, params, rules.Batch(train.x, train.t))
+        g, state = rules.gradient(rule, state, objective, params, objectives.Batch(train.x, train.t))
         return (jax.tree.map(lambda p, gi: p - n * eta * gi, params, g), state), record
 
     return jax.lax.scan(step, (start, rules.init(rule, start)), None, length=steps + 1)[1]

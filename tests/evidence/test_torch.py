@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sims import models, rules
+from sims import models, objectives, rules
 from spec.rules import JacobianSam, LogitSam, Rule, Sam, Sgd
 
 pytestmark = pytest.mark.evidence
@@ -43,8 +43,8 @@ def test_rule_equals_torch(rule: Rule, key: jax.Array, rng: np.random.Generator)
     model = models.mlp((5, 8, 7, 4))
     params = model.init(key, jnp.float64)
     x, t = rng.normal(size=(6, 5)), rng.integers(0, 4, 6)
-    objective = rules.Objective(model, rules.cross_entropy)
-    ours, _ = rules.gradient(rule, (), objective, params, rules.Batch(jnp.asarray(x), jnp.asarray(t)))
+    objective = objectives.Objective(model, objectives.cross_entropy)
+    ours, _ = rules.gradient(rule, (), objective, params, objectives.Batch(jnp.asarray(x), jnp.asarray(t)))
     flat = [torch.tensor(np.asarray(p[name])) for p in params for name in ("w", "b")]
     theirs = torch_gradient(rule, flat, torch.tensor(x), torch.tensor(t))
     for mine, other in zip((p[name] for p in ours for name in ("w", "b")), theirs, strict=True):

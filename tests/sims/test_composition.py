@@ -9,8 +9,8 @@ import pytest
 from cases import CASES, RHO, distance, flat, plain
 
 from sims.composition import Coordinates, composition, coordinates, summary
+from sims.objectives import Batch
 from sims.per_example import weighted_gradient
-from sims.rules import Batch
 from spec.rules import DownWeight, LogitSam, Sam, Sgd
 from spec.validation import InputError
 

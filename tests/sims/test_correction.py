@@ -13,7 +13,7 @@ from sims.bound import Labelled
 from sims.correction import SATURATED, correction
 from sims.data import Data, Split
 from sims.noise_compensation import compensated, noise_gradient, simulated_noise
-from sims.rules import Batch
+from sims.objectives import Batch
 from spec.compensation import (
     CompensationSchedule,
     MarginSelection,

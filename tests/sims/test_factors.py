@@ -10,7 +10,8 @@ from cases import CASES, MODELS, PERTURBED, RHO, D, N, distance, flat, plain
 
 from sims import factors, per_example
 from sims.models import mlp
-from sims.rules import Batch, Objective, cross_entropy, gradient, is_factored, logistic
+from sims.objectives import Batch, Objective, cross_entropy, logistic
+from sims.rules import gradient, is_factored
 from spec.rules import JacobianSam, LogitSam, Sam, Sgd
 
 FACTORED = [case for case in MODELS if case.model.factored]

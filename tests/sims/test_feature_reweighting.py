@@ -12,7 +12,7 @@ from cases import CASES
 from sims import feature_reweighting as fbr
 from sims.meta_reweighting import couplings
 from sims.models import mlp
-from sims.rules import Batch, Objective, cross_entropy
+from sims.objectives import Batch, Objective, cross_entropy
 from spec.reweighting import FeatureReweight
 
 N, M, H, C = 12, 8, 5, 4

@@ -8,7 +8,8 @@ from cases import RHO, distance, flat
 
 from sims.data import Split
 from sims.models import mlp
-from sims.rules import Batch, Objective, Part, bind, cross_entropy, gradient, init
+from sims.objectives import Batch, Objective, Part, cross_entropy
+from sims.rules import bind, gradient, init
 from spec.masks import OracleMask, RandomMask
 from spec.rules import DownWeight, Sam, Sgd
 from spec.validation import InputError

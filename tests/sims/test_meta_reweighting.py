@@ -10,7 +10,7 @@ from cases import CASES, MODELS, Case, flat
 
 from sims.meta_reweighting import accumulated, couplings, normalised
 from sims.models import linear
-from sims.rules import Batch, Objective, squared
+from sims.objectives import Batch, Objective, squared
 from spec.reweighting import MetaReweight
 
 SQUARED = Case("squares", CASES["ntk tanh"].model, squared)

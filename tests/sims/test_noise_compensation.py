@@ -11,7 +11,8 @@ from cases import CASES, distance, flat
 from test_rule_reference import LinearNet, ReluNet, add, relative_difference, slow_ascent
 
 from sims.noise_compensation import Compensated, compensated, progress, projected
-from sims.rules import Batch, Objective, Part, gradient, init
+from sims.objectives import Batch, Objective, Part
+from sims.rules import gradient, init
 from sims.train import train
 from spec.compensation import (
     ClusterSelection,

@@ -9,9 +9,9 @@ import pytest
 from cases import CASES, MODELS, RULES, D, N, ascent, last_layer
 
 from sims.data import Split
+from sims.objectives import Batch
 from sims.observables import accuracies, by_group, gradient_norms, layer_norms, losses, overlaps, predictions, together
 from sims.per_example import contributions
-from sims.rules import Batch
 from spec.rules import JacobianSam, LogitSam, Sam, Sgd
 
 every_model = pytest.mark.parametrize("case", MODELS, ids=lambda c: c.name)

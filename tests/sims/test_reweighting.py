@@ -10,8 +10,8 @@ from cases import CASES, distance
 
 from sims import feature_reweighting, meta_reweighting
 from sims.data import Split
+from sims.objectives import Batch
 from sims.reweighting import reweighted, update
-from sims.rules import Batch
 from sims.train import extra_epochs, train
 from spec.reweighting import (
     CleanEpochs,

@@ -25,7 +25,8 @@ from cases import (
     plain,
 )
 
-from sims.rules import Batch, ascent_step
+from sims.objectives import Batch
+from sims.rules import ascent_step
 from spec.rules import JacobianSam, LogitSam, Regularised, Sam, Sgd
 from spec.validation import InputError
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from sims.models import mlp, two_layer_linear
-from sims.rules import Batch, Objective, cross_entropy, gradient, logistic
+from sims.objectives import Batch, Objective, cross_entropy, logistic
+from sims.rules import gradient
 from spec.rules import JacobianSam, LogitSam, Regularised, Sam, Sgd
 
 D, H, CLASSES, N = 3, 4, 3, 6

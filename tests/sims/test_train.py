@@ -11,8 +11,8 @@ from cases import CASES, D, N, distance, flat, plain
 
 from sims.data import Data, Split
 from sims.models import linear
+from sims.objectives import Batch
 from sims.observables import accuracies, losses, overlaps, together
-from sims.rules import Batch
 from sims.train import train
 from spec.rules import JacobianSam, LogitSam, Sam, Sgd
 from spec.training import Training
