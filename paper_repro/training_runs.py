@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Literal
 
 import jax
@@ -73,7 +73,7 @@ def _source(problem: RealData) -> data.Source:
     return real_data.load(problem)
 
 
-@cache
+@lru_cache(maxsize=ensemble.PROGRAMS)
 def _program(
     kind: jax.tree_util.PyTreeDef, unit: TrainingRun, size: int, classes: int | None
 ) -> Callable[[jax.Array, Mapping[str, jax.Array], Any], Mapping[str, jax.Array]]:

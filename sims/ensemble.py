@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -16,6 +16,8 @@ from spec.validation import require, require_integer
 Run = Callable[[jax.Array, Mapping[str, jax.Array], Any], Mapping[str, jax.Array]]
 
 DEFAULT_MEMORY = 2 * 2**30
+# Kept compiled at once. Each holds up to a thousand memory maps, of which a process may have 65530: old ones must go.
+PROGRAMS = 16
 
 
 class NonFiniteError(ArithmeticError):
@@ -64,7 +66,7 @@ def ensemble(
     return dataset
 
 
-@cache
+@lru_cache(maxsize=PROGRAMS)
 def _batched(run: Run) -> Any:
     return jax.jit(jax.vmap(run, in_axes=(0, 0, None)))
 

@@ -1,5 +1,7 @@
 """Ensembles: the loop they stand for, their labels, and that blocks and executors change nothing."""
 
+import gc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import jax
@@ -9,7 +11,7 @@ import pytest
 import xarray as xr
 from cases import CASES, N
 
-from sims.ensemble import NonFiniteError, _fitting, ensemble, require_finite
+from sims.ensemble import PROGRAMS, NonFiniteError, _fitting, ensemble, require_finite
 from sims.observables import losses
 from sims.train import train
 from spec.rules import Sam
@@ -203,3 +205,18 @@ def test_finite_results_pass(seed):
     require_finite(dataset)
     with pytest.raises(NonFiniteError, match="value is not finite"):
         require_finite(dataset * np.nan)
+
+
+def test_old_programs_are_forgotten():
+    """A long run of many programs would otherwise die for want of memory maps."""
+    alive = []
+    for k in range(PROGRAMS + 3):
+
+        def run(key, hyper, shared, k=k):
+            return {"value": jnp.float32(k)}
+
+        ensemble(run, seeds=(0,), grid={}, epochs=(0,), block=1)
+        alive.append(weakref.ref(run))
+        del run
+    gc.collect()
+    assert sum(ref() is not None for ref in alive) == PROGRAMS
