@@ -48,9 +48,10 @@ def _seen(unit: TrainingRun) -> int:
 
 
 def against(dataset: xr.Dataset, others: Sequence[str], reading: str, caption: str) -> Table:
-    """FBR minus others in every block, and in how many blocks the paired interval lies above or below zero."""
-    blocks = list(dict.fromkeys(dataset["block"].values))
+    """FBR minus others in every block that has any, and in how many the paired interval lies above or below zero."""
     others = [name for name in others if name in dataset["label"].values]
+    runs = zip(dataset["block"].values, dataset["label"].values, strict=True)
+    blocks = list(dict.fromkeys(block for block, label in runs if label in others))
     gaps = {(b, name): _gap(dataset, (b, FBR), (b, name), reading) for b in blocks for name in others}
     rows = [(str(b), *(_cell(gaps[b, name]) for name in others)) for b in blocks]
     return Table(caption, ("FBR minus", *others), (*rows, ("all blocks", *(_count(gaps, name) for name in others))))
