@@ -1,6 +1,7 @@
 """Reference numbers: the tables of long runs, kept with the package and shown beside fresh results."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ def keep(experiment: Experiment, out: Path) -> Path:
     command = f"repro run {experiment.id} --preset {preset}"
     for name, value in json.loads(json.dumps(describe(experiment.config[preset]))).items():
         if config[name] != value:
-            command += f" --{name} {config[name]}" if name == "seeds" else f" --set {name}={_literal(config[name])}"
+            change = shlex.quote(f"{name}={_literal(config[name])}")
+            command += f" --{name} {config[name]}" if name == "seeds" else f" --set {change}"
     about = {name: dataset.attrs[name] for name in ("date", "version", "code", "python", "packages", "seed_shift")}
     tables = [table._asdict() for table in experiment.tables(dataset)]
     content = {"command": command, "seeds": config["seeds"], **about, "config": config, "tables": tables}
@@ -40,7 +42,9 @@ def keep(experiment: Experiment, out: Path) -> Path:
 
 def _literal(value: Any) -> str:
     """A setting as the command line reads it."""
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    if not isinstance(value, list):
+        return str(value)
+    return repr(tuple(value)) if any(isinstance(v, str) for v in value) else ",".join(map(str, value))
 
 
 def read(experiment_id: str) -> dict[str, Any] | None:

@@ -91,7 +91,9 @@ def sign_rule(dataset: xr.Dataset) -> tuple[Table, Table]:
     every = pairs(dataset)
     verdicts = ("as predicted", "against", "open")
     tally = []
-    for scope, chosen in (("all", every), ("γ inside the window", [p for p in every if p.gamma < p.window])):
+    scopes = {"all": every, "γ inside the window": [p for p in every if p.gamma < p.window]}
+    scopes |= {p.block: [q for q in every if q.block == p.block] for p in every}
+    for scope, chosen in scopes.items():
         for name, says in OUTCOMES.items():
             counts = Counter(agreement(p.gaps[name], p.predicted) for p in chosen)
             tally.append((scope, says, *(str(counts[v]) for v in verdicts)))
@@ -104,7 +106,7 @@ def sign_rule(dataset: xr.Dataset) -> tuple[Table, Table]:
     head = ("", "pair", "labels right: g* / batch", "sign by the rule", "γ / window", *OUTCOMES.values())
     caption = "Adding less subtracting, against the sign rule (in hundredths, paired 95 % intervals)"
     return (
-        Table("Does the sign rule predict the outcome? Pairs of signs", ("γ", "outcome", *verdicts), tuple(tally)),
+        Table("Does the sign rule predict the outcome? Pairs of signs", ("pairs", "outcome", *verdicts), tuple(tally)),
         Table(caption, head, tuple(rows)),
     )
 
