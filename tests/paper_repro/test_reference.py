@@ -39,6 +39,12 @@ def test_changed_settings_are_part_of_the_command(kept, monkeypatch):
     assert reference.read(UPWEIGHTING.id)["command"].endswith(" --preset smoke --set d=7")
 
 
+@pytest.mark.parametrize("value", [[0.1, 0.3], ["+ margin, ball", "SAM"], ["SAM"], 7, "digits"])
+def test_the_command_line_reads_settings_back(value):
+    expected = tuple(value) if isinstance(value, list) else value
+    assert cli._parse([f"name={reference._literal(value)}"]) == {"name": expected}
+
+
 def test_the_page_shows_them(kept):
     command = reference.read(UPWEIGHTING.id)["command"]
     assert f"<code>{command}</code>" in page.write(papers.PAPERS, kept).read_text()
