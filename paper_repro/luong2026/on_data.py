@@ -107,5 +107,5 @@ def experiment(
             ),
         ),
         tables=lambda dataset: (*extra(dataset), comparison.table(dataset, f"{title}: all readings")),
-        seconds={"smoke": 60, "standard": 120, "full": 1200},
+        seconds={"smoke": 20, "standard": 60, "full": 1200},
     )
