@@ -77,7 +77,7 @@ CONTROLS = experiment(
     "SANER and its controls",
     "Is it the choice of coordinates that makes SANER robust?",
     control_entries,
-    OnData(rho=(0.1,), seeds=3),
+    OnData(rho=(0.1,), seeds=2),
     OnData(BOTH, rho=(0.1, 0.4)),
     ("SAM", "SANER", "random halved, count of B", "noise-dominated halved (oracle)"),
     lambda dataset: (survives(dataset),),
