@@ -217,8 +217,8 @@ class Wrapper:
     base: Any
 
     def __post_init__(self) -> None:
-        plain_value = isinstance(self.base, Real | str | list | tuple | type | None)
-        require(not plain_value, "base", self.base, "a rule, such as Sam(0.1)")
+        is_rule = hasattr(self.base, "sharpness") and not isinstance(self.base, type)
+        require(is_rule, "base", self.base, "a rule, such as Sam(0.1)")
 
     @property
     def sharpness(self) -> Sharpness:
