@@ -35,3 +35,7 @@ class Training:
         require_choice("schedule", self.schedule, ("constant", "cosine"))
         if self.epochs % self.record_every:
             raise InputError(f"record_every must divide epochs={self.epochs}, got {self.record_every}")
+
+    def steps(self, n: int) -> int:
+        """Whole batches in an epoch of n examples."""
+        return n // (self.batch or n)

@@ -57,7 +57,7 @@ def unit_of(config: OnData, rule: object, problem: RealData, network: Mlp, train
 
 def warm_up(config: OnData, problem: RealData, training: Training, share: float | None = None) -> int:
     """Steps of a warm-up over a share of the training (None: that of the settings)."""
-    steps = training.epochs * (problem.n_train // (training.batch or problem.n_train))
+    steps = training.epochs * training.steps(problem.n_train)
     return round((config.warmup if share is None else share) * steps)
 
 

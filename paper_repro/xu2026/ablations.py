@@ -45,8 +45,8 @@ class Ablations:
 
 def _rules(config: Ablations) -> Iterator[tuple[str, float, str, NoiseCompensated]]:
     """(block, noise rate, label, rule); SAM, as strength zero, comes first in every block."""
-    training, n, Delta = config.training, config.problem.n_train, config.problem.noise.Delta
-    schedule = CompensationSchedule(training.epochs, n // (training.batch or n), training.epochs // 4)
+    training, Delta = config.training, config.problem.noise.Delta
+    schedule = CompensationSchedule(training.epochs, training.steps(config.problem.n_train), training.epochs // 4)
 
     def rule(strength: float, fraction: float, schedule: CompensationSchedule = schedule) -> NoiseCompensated:
         return NoiseCompensated(Sam(RHO, "batch"), strength, schedule, MarginSelection(fraction))

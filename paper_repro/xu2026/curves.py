@@ -44,8 +44,7 @@ class Curves:
 def entries(config: Curves) -> list[Entry]:
     """SGD, SAM from the first epoch on, and NCSAM."""
     training, problem = config.training, config.problem
-    steps = problem.n_train // (training.batch or problem.n_train)
-    schedule = CompensationSchedule(training.epochs, steps, training.epochs // 4)
+    schedule = CompensationSchedule(training.epochs, training.steps(problem.n_train), training.epochs // 4)
     base = Sam(RHO, "batch")
     rules = (Sgd(), base, NoiseCompensated(base, config.strength, schedule, MarginSelection(config.fraction)))
     seeds = named_seeds("xu2026.fig1", config.seeds)

@@ -79,7 +79,7 @@ def selections(fraction: float) -> dict[str, Selection]:
 def rules(config: Deciding, problem: RealData, strength: float) -> Iterator[tuple[str, Compensation]]:
     """Labels and rules of one block. SAM is the published rule at strength zero: so one program serves them."""
     training = config.training
-    steps = problem.n_train // (training.batch or problem.n_train)
+    steps = training.steps(problem.n_train)
     schedule = CompensationSchedule(training.epochs, steps, round(config.warmup * training.epochs))
     base = Sam(config.rho, "batch")
     plain = NoiseCompensated(base, 0.0, schedule, MarginSelection(config.fraction))
