@@ -13,7 +13,9 @@ import xarray as xr
 
 from paper_repro.registry import Parts, Table
 from paper_repro.statistics import interval
-from paper_repro.training_runs import TrainingRun, at_validated_epoch, simulate
+from paper_repro.trajectories import at_validated_epoch
+from sims import simulate
+from spec.runs import TrainingRun
 
 
 class Entry(NamedTuple):

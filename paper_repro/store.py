@@ -24,7 +24,7 @@ from spec.validation import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
 # What can change a number: everything but drawing and the page.
-CODE = ("spec", "theory", "sims", "paper_repro/training_runs.py", "paper_repro/statistics.py")
+CODE = ("spec", "theory", "sims", "paper_repro/trajectories.py", "paper_repro/statistics.py")
 
 
 @cache

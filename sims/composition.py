@@ -17,10 +17,10 @@ import jax.numpy as jnp
 
 from sims.data import Data
 from sims.down_weighting import in_group, noise_dominated
-from sims.models import Model
 from sims.objectives import Batch, Objective
-from sims.observables import Observable
+from sims.observables import Observable, observable
 from sims.per_example import weighted_gradient
+from spec.observables import Composition
 from spec.rules import Sgd
 
 GROUPS, DOMINANT = ("A", "B", "C"), ("noise", "clean")
@@ -85,10 +85,15 @@ def coordinates(probe: Any, objective: Objective, params: Any, data: Data) -> Co
 def composition(probe: Any) -> Observable:
     """The observable that records `summary` of the probe's coordinates, whatever rule is being trained."""
 
-    def observe(rule: Any, model: Model, objective: Objective, params: Any, data: Data) -> dict[str, jax.Array]:
+    def observe(rule: Any, objective: Objective, params: Any, data: Data) -> dict[str, jax.Array]:
         return summary(coordinates(probe, objective, params, data))
 
     return observe
+
+
+@observable.register
+def _(record: Composition) -> Observable:
+    return composition(record.probe)
 
 
 def summary(at: Coordinates) -> dict[str, jax.Array]:

@@ -9,21 +9,21 @@ import jax.numpy as jnp
 
 from sims.bound import Labelled
 from sims.data import Data
-from sims.models import Model
 from sims.noise_compensation import Compensated, Params, perturbation, simulated_noise
 from sims.objectives import Batch, Objective
-from sims.observables import Observable
+from sims.observables import Observable, observable
 from sims.rules import ascent_step, gradient
 from spec.compensation import Compensation, NoiseCompensated
+from spec.observables import Correction
 from spec.rules import Sgd
-from spec.validation import InputError, require_integer
+from spec.validation import InputError
 
-BATCHES = 4  # per record: the mean over a few is enough, and every batch costs three gradients
 SATURATED = 2**30  # a step by which every schedule is at full strength
 
 
-def correction(batch: int, batches: int = BATCHES) -> Observable:
-    """The observable that records means over `batches` batches of `batch` examples, fewer where the split has fewer:
+@observable.register
+def correction(wanted: Correction) -> Observable:
+    """Means over batches of the training split, fewer than wanted where it has fewer:
 
     eps_norm      ||eps'||
     clean_cosine  cos(eps', g_y), g_y the gradient of the batch under true labels; 0 where either is zero
@@ -35,16 +35,13 @@ def correction(batch: int, batches: int = BATCHES) -> Observable:
 
     Only for rules whose base perturbs a batch as one: raises InputError for others, and for a batch that is too large.
     """
-    require_integer("batch", batch, at_least=1)
-    require_integer("batches", batches, at_least=1)
+    batch = wanted.batch
 
-    def observe(
-        rule: Compensated, model: Model, objective: Objective, params: Params, data: Data
-    ) -> dict[str, jax.Array]:
+    def observe(rule: Compensated, objective: Objective, params: Params, data: Data) -> dict[str, jax.Array]:
         record = rule.record
         if record.base.sharpness != "batch":
             raise InputError(f"base must have sharpness 'batch' for its correction, got {record.base.sharpness!r}")
-        count = min(batches, len(data.train.t) // batch)
+        count = min(wanted.batches, len(data.train.t) // batch)
         if count == 0:
             raise InputError(f"batch must be at most the number of training examples {len(data.train.t)}, got {batch}")
         parts = jax.tree.map(

@@ -93,7 +93,7 @@ def train(
         return _epoch(step, data.train, size, carry, key)
 
     def observed(carry: Any) -> dict[str, jax.Array]:
-        return observe(rule, model, objective, carry[0], data) | report(rule, carry[1], data.train)
+        return observe(rule, objective, carry[0], data) | report(rule, carry[1], data.train)
 
     def interval(carry: Any, first_and_keys: Any) -> tuple[Any, dict[str, jax.Array]]:
         first, keys = first_and_keys

@@ -16,10 +16,13 @@ from figures import networks as draw
 from paper_repro.baek2024.cost import Cost, measure
 from paper_repro.registry import Experiment, FigureBinding, Parts, Table
 from paper_repro.statistics import interval, verdict
-from paper_repro.training_runs import TrainingRun, at_validated_epoch, concatenate, simulate, tuned
+from paper_repro.trajectories import at_validated_epoch, concatenate, tuned
+from sims import simulate
 from spec.networks import Mlp, Network
+from spec.observables import Accuracies, LayerNorms, Losses
 from spec.problems import RealData
 from spec.rules import JacobianSam, LogitSam, Regularised, Rule, Sam, Sgd
+from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
 from spec.validation import require_reals
@@ -55,7 +58,7 @@ def runs(config: Ablation) -> list[TrainingRun]:
     pairs = list(product(config.penalty, config.penalty))
     grid += [Regularised(a, v, form) for form in ("norm", "squared") for a, v in pairs]
     seeds = named_seeds("baek2024.digits", config.seeds)
-    observe = ("accuracies", "losses", "layer_norms")
+    observe = (Accuracies(), Losses(), LayerNorms())
     return [
         TrainingRun(rule, config.problem, config.network, config.training, observe, seeds) for rule in [Sgd(), *grid]
     ]

@@ -14,10 +14,13 @@ import xarray as xr
 from figures import networks as draw
 from paper_repro.registry import Experiment, FigureBinding, Parts, Table
 from paper_repro.statistics import interval
-from paper_repro.training_runs import TrainingRun, at_validated_epoch, concatenate, simulate, tuned
+from paper_repro.trajectories import at_validated_epoch, concatenate, tuned
+from sims import simulate
 from spec.networks import Mlp
+from spec.observables import Accuracies
 from spec.problems import RealData, SymmetricNoise
 from spec.rules import JacobianSam, LogitSam, Rule, Sam, Sgd
+from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
 from spec.validation import require, require_reals
@@ -87,7 +90,7 @@ def runs(config: Dependence) -> list[TrainingRun]:
     seeds = named_seeds("baek2024.dependence", config.seeds)
     grid: list[Rule] = [Sgd(), *(METHODS[m](rho) for m in config.methods for rho in config.rho)]
     units = [
-        TrainingRun(rule, c.problem, c.network, c.training, ("accuracies",), seeds)
+        TrainingRun(rule, c.problem, c.network, c.training, (Accuracies(),), seeds)
         for c in cells(config)
         for rule in grid
     ]

@@ -7,10 +7,13 @@ import xarray as xr
 
 from figures import networks as draw
 from paper_repro.registry import Experiment, FigureBinding, Parts, Table
-from paper_repro.training_runs import TrainingRun, concatenate, simulate
+from paper_repro.trajectories import concatenate
+from sims import simulate
 from spec.networks import Mlp, Network
+from spec.observables import LastLayerDecay, LayerNorms
 from spec.problems import RealData
 from spec.rules import JacobianSam, LogitSam, Sam
+from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
 from spec.validation import require_real
@@ -34,7 +37,7 @@ class Shrinkage:
 def runs(config: Shrinkage) -> list[TrainingRun]:
     """Each rule at each rho."""
     seeds = named_seeds("baek2024.shrinkage", config.seeds)
-    observe = ("layer_norms", "last_layer_decay")
+    observe = (LayerNorms(), LastLayerDecay())
     return [
         TrainingRun(kind(rho), config.problem, config.network, config.training, observe, seeds)
         for rho in config.rho

@@ -147,7 +147,7 @@ def _trained(
             loss=objective.loss,
             params=params,
             data=Data(split, None, split),
-            observe=lambda rule, model, objective, params, data: params,
+            observe=lambda rule, objective, params, data: params,
             key=jax.random.key(0),  # full batches: the order plays no part
         )[1]
 

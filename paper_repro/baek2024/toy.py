@@ -8,10 +8,13 @@ import xarray as xr
 from figures import logistic as draw
 from paper_repro.registry import Experiment, FigureBinding, Parts, Table
 from paper_repro.statistics import interval
-from paper_repro.training_runs import TrainingRun, concatenate, simulate
+from paper_repro.trajectories import concatenate
+from sims import simulate
 from spec.networks import Linear
+from spec.observables import Accuracies, GradientNorms, Losses, Overlaps
 from spec.problems import SignalNoiseMixture
 from spec.rules import Rule, Sam, Sgd
+from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
 from spec.validation import require_reals
@@ -42,7 +45,7 @@ def runs(config: LinearToy) -> list[TrainingRun]:
     """Every rule at every noise rate."""
     rules: list[Rule] = [Sgd(), *(Sam(r, "batch") for r in config.rho_batch), *(Sam(r) for r in config.rho)]
     seeds = named_seeds("baek2024.linear_toy", config.seeds)
-    observe = ("accuracies", "losses", "gradient_norms", "overlaps")
+    observe = (Accuracies(), Losses(), GradientNorms(), Overlaps())
     return [
         TrainingRun(rule, replace(config.problem, Delta=Delta), config.network, config.training, observe, seeds)
         for Delta in config.Delta

@@ -12,10 +12,13 @@ from figures import composition as draw
 from paper_repro.luong2026.on_data import TRAINING
 from paper_repro.registry import Experiment, FigureBinding, Parts, Table
 from paper_repro.statistics import interval
-from paper_repro.training_runs import TrainingRun, concatenate, simulate
+from paper_repro.trajectories import concatenate
+from sims import simulate
+from spec import observables
 from spec.networks import Linear, Mlp
 from spec.problems import RealData
 from spec.rules import DownWeight, Rule, Sam, Sgd
+from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
 from spec.validation import require_choice, require_real
@@ -44,23 +47,20 @@ class Composition:
 def runs(config: Composition) -> list[TrainingRun]:
     """SGD, SAM and SANER (no warm-up) for every probe."""
     seeds = named_seeds("luong2026.composition", config.seeds)
-    observe = ("accuracies", "composition")
     found = []
     for sharpness in config.sharpness:
         probe = Sam(config.rho, sharpness)  # type: ignore[arg-type]
+        observe = (observables.Accuracies(), observables.Composition(probe))
         rules: tuple[Rule, ...] = (Sgd(), probe, DownWeight(probe, config.alpha))
-        found += [
-            TrainingRun(rule, config.problem, config.network, config.training, observe, seeds, probe=probe)
-            for rule in rules
-        ]
+        found += [TrainingRun(rule, config.problem, config.network, config.training, observe, seeds) for rule in rules]
     return found
 
 
 def run(config: Composition, parts: Parts) -> xr.Dataset:
     """All observables, (run, seed, epoch), labelled by the rule that trains and by its probe."""
     units = runs(config)
-    names = [unit.probe.name for unit in units]  # type: ignore[union-attr]
-    return concatenate(units, parts.map(simulate, units), probe=names)
+    looked = [o for unit in units for o in unit.observe if isinstance(o, observables.Composition)]
+    return concatenate(units, parts.map(simulate, units), probe=[o.probe.name for o in looked])
 
 
 def tables(dataset: xr.Dataset) -> tuple[Table, ...]:

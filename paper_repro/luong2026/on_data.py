@@ -13,10 +13,11 @@ from figures import comparison as draw
 from paper_repro import comparison
 from paper_repro.comparison import Entry
 from paper_repro.registry import Experiment, FigureBinding, Parts, Table
-from paper_repro.training_runs import TrainingRun
 from spec.networks import Mlp
+from spec.observables import Accuracies
 from spec.problems import RealData
 from spec.rules import DownWeight
+from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
 from spec.validation import require_reals
@@ -52,7 +53,7 @@ class OnData:
 def unit_of(config: OnData, rule: object, problem: RealData, network: Mlp, training: Training) -> TrainingRun:
     """A rule on the seeds that all these experiments share."""
     seeds = named_seeds("luong2026.controls", config.seeds)
-    return TrainingRun(rule, problem, network, training, ("accuracies",), seeds)  # type: ignore[arg-type]
+    return TrainingRun(rule, problem, network, training, (Accuracies(),), seeds)  # type: ignore[arg-type]
 
 
 def warm_up(config: OnData, problem: RealData, training: Training, share: float | None = None) -> int:

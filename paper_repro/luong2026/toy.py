@@ -64,7 +64,7 @@ def competitors(config: Toy) -> dict[str, Rule]:
     return {"SGD": Sgd(), "SAM": sam, "SANER": DownWeight(sam, config.alpha)}
 
 
-def _losses(_rule: Any, _model: Any, objective: Any, params: Any, data: Data) -> dict[str, jax.Array]:
+def _losses(_rule: Any, objective: Any, params: Any, data: Data) -> dict[str, jax.Array]:
     x, t, y = data.train
     values = jax.vmap(objective.loss)(objective.model.apply(params, x), t)
     noisy = t != y

@@ -13,7 +13,6 @@ from figures import comparison as draw
 from paper_repro import comparison
 from paper_repro.comparison import Entry
 from paper_repro.registry import Experiment, FigureBinding, Parts
-from paper_repro.training_runs import TrainingRun
 from paper_repro.xu2026.verdicts import ORACLE, PUBLISHED, SAM, tables
 from spec.compensation import (
     ClusterSelection,
@@ -27,8 +26,10 @@ from spec.compensation import (
     Selection,
 )
 from spec.networks import Mlp
+from spec.observables import Accuracies, Correction
 from spec.problems import InstanceNoise, RealData, SymmetricNoise
 from spec.rules import Sam
+from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
 from spec.validation import require_real, require_reals
@@ -99,9 +100,9 @@ def rules(config: Deciding, problem: RealData, strength: float) -> Iterator[tupl
 def entries(config: Deciding) -> list[Entry]:
     """Every rule of every block, on the same seeds."""
     seeds = named_seeds("xu2026.deciding", config.seeds)
-    observe = ("accuracies", "correction")
     found = []
     for problem in config.problems:
+        observe = (Accuracies(), Correction(config.training.batch or problem.n_train))
         kind = type(problem.noise).__name__.removesuffix("Noise").lower()
         for strength in config.strength:
             block = f"{problem.name}, {kind} {problem.noise.Delta:g}, s = {strength:g}"

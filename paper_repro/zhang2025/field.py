@@ -10,7 +10,6 @@ from figures import comparison as draw
 from paper_repro import comparison
 from paper_repro.registry import Experiment, FigureBinding, Parts, Table
 from paper_repro.statistics import Interval, interval
-from paper_repro.training_runs import TrainingRun
 from paper_repro.zhang2025.field_entries import (
     CE,
     CLEAN,
@@ -30,6 +29,7 @@ from paper_repro.zhang2025.field_entries import (
 from spec.networks import Mlp
 from spec.problems import RealData
 from spec.reweighting import CleanSubset
+from spec.runs import TrainingRun
 
 
 def run(config: Field, parts: Parts) -> xr.Dataset:

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from paper_repro.comparison import Entry
-from paper_repro.training_runs import TrainingRun
 from spec.networks import Mlp
+from spec.observables import Accuracies
 from spec.problems import AsymmetricNoise, InstanceNoise, LabelNoise, RealData, SymmetricNoise
 from spec.reweighting import (
     CleanEpochs,
@@ -22,6 +22,7 @@ from spec.reweighting import (
     NormalisedReweight,
     Scheme,
 )
+from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
 from spec.validation import require_choice
@@ -136,7 +137,7 @@ def entries(config: Field) -> list[Entry]:
                     problem,
                     config.network,
                     config.training,
-                    ("accuracies",),
+                    (Accuracies(),),
                     seeds,
                     clean=subset,
                     extra=epochs,

@@ -5,10 +5,11 @@ import xarray as xr
 
 from paper_repro.baek2024 import ablation, cost, dependence
 from paper_repro.explore import InMemory
-from paper_repro.training_runs import TrainingRun, at_validated_epoch
+from paper_repro.trajectories import at_validated_epoch
 from spec.networks import Mlp
 from spec.problems import RealData
 from spec.rules import JacobianSam, Sam, Sgd
+from spec.runs import TrainingRun
 
 
 def runs_with(method, **values):

@@ -9,17 +9,18 @@ from paper_repro.comparison import Entry
 from paper_repro.explore import InMemory
 from paper_repro.luong2026 import controls, variations
 from paper_repro.luong2026.on_data import OnData
-from paper_repro.training_runs import TrainingRun
 from spec.networks import Mlp
+from spec.observables import Accuracies
 from spec.problems import RealData
 from spec.rules import Sam
+from spec.runs import TrainingRun
 from spec.training import Training
 
 SEEDS = (1, 2, 3)
 
 
 def unit(rho: float) -> TrainingRun:
-    return TrainingRun(Sam(rho), RealData(), Mlp((4,)), Training(0.1, 2), ("accuracies",), SEEDS)
+    return TrainingRun(Sam(rho), RealData(), Mlp((4,)), Training(0.1, 2), (Accuracies(),), SEEDS)
 
 
 def made_up(run: TrainingRun) -> xr.Dataset:

@@ -58,7 +58,7 @@ def test_fingerprint_depends_on_every_source_file_that_computes(
     before = store.fingerprint.__wrapped__()
     for place in ("spec", "theory", "sims", "paper_repro"):
         (tmp_path / place).mkdir()
-    for name in ("spec/a.py", "theory/a.py", "sims/a.py", "paper_repro/training_runs.py", "paper_repro/statistics.py"):
+    for name in ("spec/a.py", "theory/a.py", "sims/a.py", "paper_repro/trajectories.py", "paper_repro/statistics.py"):
         (tmp_path / name).write_text("x = 1\n")
     monkeypatch.setattr(store, "ROOT", tmp_path)
     first = store.fingerprint.__wrapped__()

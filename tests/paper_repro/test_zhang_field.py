@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from paper_repro.training_runs import TrainingRun, simulate
 from paper_repro.zhang2025 import field
 from paper_repro.zhang2025 import field_entries as sets
+from sims import simulate
 from spec.networks import Mlp
+from spec.observables import Accuracies
 from spec.problems import RealData, SignalNoiseMixture, SymmetricNoise
 from spec.reweighting import CleanEpochs, CleanSubset, FeatureReweight, FixedReweight
 from spec.rules import Sgd
+from spec.runs import TrainingRun
 from spec.training import Training
 from spec.validation import InputError
 
@@ -88,7 +90,7 @@ def test_runs_see_the_clean_subset_through_weights_and_extra_epochs_alone():
     training, seeds = Training(0.2, epochs=6, batch=20), (0, 1)
 
     def final(scheme):
-        run = TrainingRun(scheme, problem, Mlp((16,)), training, ("accuracies",), seeds, clean=CleanSubset(100))
+        run = TrainingRun(scheme, problem, Mlp((16,)), training, (Accuracies(),), seeds, clean=CleanSubset(100))
         return simulate(replace(run, extra=CleanEpochs(3, 20))).isel(epoch=-1)
 
     without, noisy = final(FixedReweight(0.0, 0.0)), final(FixedReweight(0.0, 1.0))

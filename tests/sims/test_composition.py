@@ -132,7 +132,7 @@ def test_the_observable_looks_with_its_probe_whatever_is_trained(rng):
     params, data = case.params(rng), case.data(rng, N)
     observe = composition(Sam(RHO, "batch"))
     rules = (Sgd(), DownWeight(Sam(0.1)))
-    found = jax.jit(lambda p: [observe(rule, case.model, case.objective, p, data) for rule in rules])(params)
+    found = jax.jit(lambda p: [observe(rule, case.objective, p, data) for rule in rules])(params)
     assert found[0] == found[1]
 
 

@@ -22,6 +22,7 @@ from spec.compensation import (
     OracleSelection,
     RandomSelection,
 )
+from spec.observables import Correction
 from spec.rules import Sam
 from spec.validation import InputError
 
@@ -42,7 +43,7 @@ def problem(rng):
 
 @cache
 def program(batches):
-    return jax.jit(lambda rule, p, data: correction(BATCH, batches)(rule, CASE.model, CASE.objective, p, data))
+    return jax.jit(lambda rule, p, data: correction(Correction(BATCH, batches))(rule, CASE.objective, p, data))
 
 
 def logged(record, params, data, key, batches=3):
@@ -122,9 +123,9 @@ def test_without_strength_it_is_sam_and_without_rho_nothing(rng, key):
 def test_bad_batches_and_shards_are_refused(rng, key):
     params, data = problem(rng)
     with pytest.raises(InputError, match="batch must be"):
-        correction(None)
+        Correction(None)
     with pytest.raises(InputError, match="number of training examples 13"):
-        correction(14)(compensated(PUBLISHED, data.train, key), CASE.model, CASE.objective, params, data)
+        correction(Correction(14))(compensated(PUBLISHED, data.train, key), CASE.objective, params, data)
     shards = NoiseCompensated(Sam(RHO, 2), 0.7, LATE, MarginSelection(0.5))
     with pytest.raises(InputError, match="sharpness"):
-        correction(BATCH)(compensated(shards, data.train, key), CASE.model, CASE.objective, params, data)
+        correction(Correction(BATCH))(compensated(shards, data.train, key), CASE.objective, params, data)

@@ -44,7 +44,7 @@ def residual_of(logit, t):
 @every_model
 def test_accuracies(case, rng):
     params, data = case.params(rng), case.data(rng)
-    record = accuracies(Sgd(), case.model, case.objective, params, data)
+    record = accuracies(Sgd(), case.objective, params, data)
 
     def agreement(split, labels, which):
         hits = [predicted(f) == label for f, label in zip(logits_of(case, params, split.x), labels, strict=True)]
@@ -62,15 +62,13 @@ def test_accuracies(case, rng):
     assert record.keys() == expected.keys()
     for name, value in expected.items():
         assert record[name] == pytest.approx(value, abs=1e-14)
-    assert "validation_accuracy" not in accuracies(
-        Sgd(), case.model, case.objective, params, data._replace(validation=None)
-    )
+    assert "validation_accuracy" not in accuracies(Sgd(), case.objective, params, data._replace(validation=None))
 
 
 @every_model
 def test_losses(case, rng):
     params, data = case.params(rng), case.data(rng)
-    record = losses(Sgd(), case.model, case.objective, params, data)
+    record = losses(Sgd(), case.objective, params, data)
     values = [loss_of(f, t) for f, t in zip(logits_of(case, params, data.train.x), data.train.t, strict=True)]
     wrong = np.asarray(data.train.t != data.train.y)
     assert record["clean_loss"] == pytest.approx(slow_mean(np.array(values)[~wrong]), rel=1e-12)
@@ -80,7 +78,7 @@ def test_losses(case, rng):
 @every_model
 def test_layer_norms(case, rng):
     params, data = case.params(rng), case.data(rng)
-    record = layer_norms(Sgd(), case.model, case.objective, params, data)
+    record = layer_norms(Sgd(), case.objective, params, data)
     hidden = [np.asarray(case.model.hidden(params, data.train.x[i : i + 1]))[0] for i in range(N)]
     head = last_layer(case, params)["w"]
     assert record["activation_norm"] == pytest.approx(slow_mean([np.sqrt(np.sum(h**2)) for h in hidden]), rel=1e-12)
@@ -90,7 +88,7 @@ def test_layer_norms(case, rng):
 def test_overlaps(rng):
     case = CASES["linear"]
     w = rng.normal(size=D)
-    record = overlaps(Sgd(), case.model, case.objective, {"w": jnp.asarray(w)}, case.data(rng))
+    record = overlaps(Sgd(), case.objective, {"w": jnp.asarray(w)}, case.data(rng))
     assert record["signal_overlap"] == w[0]
     assert record["noise_norm"] == pytest.approx(np.sqrt(np.sum(w[1:] ** 2)), rel=1e-12)
 
@@ -136,7 +134,7 @@ def test_contributions(case, rule, rng):
 def test_gradient_norms_are_means_of_contributions(case, rng):
     rule, params, data = LogitSam(0.3, 2), case.params(rng), case.data(rng)
     expected = np.array(list(slow_contributions(case, rule, params, data.train)))
-    record = gradient_norms(rule, case.model, case.objective, params, data)
+    record = gradient_norms(rule, case.objective, params, data)
     assert len(record) == 4
     for name, wrong in (("clean", False), ("mislabelled", True)):
         norm, weight = expected[np.asarray(data.train.t != data.train.y) == wrong].mean(axis=0)
@@ -187,7 +185,7 @@ def test_predictions():
 
 def test_together_records_everything(rng):
     case = CASES["linear"]
-    arguments = (Sam(0.1), case.model, case.objective, case.params(rng), case.data(rng))
+    arguments = (Sam(0.1), case.objective, case.params(rng), case.data(rng))
     parts = (accuracies, losses, layer_norms, overlaps, gradient_norms)
     record = together(*parts)(*arguments)
     assert record == {name: value for part in parts for name, value in part(*arguments).items()}
@@ -196,8 +194,8 @@ def test_together_records_everything(rng):
 
 @every_model
 def test_observables_keep_single_precision(case, rng):
-    arguments = (Sam(0.1), case.model, case.objective, case.params(rng, jnp.float32), case.data(rng, N, jnp.float32))
+    arguments = (Sam(0.1), case.objective, case.params(rng, jnp.float32), case.data(rng, N, jnp.float32))
     shapes = jax.eval_shape(
-        lambda p, d: together(accuracies, losses, layer_norms, gradient_norms)(*arguments[:3], p, d), *arguments[3:]
+        lambda p, d: together(accuracies, losses, layer_norms, gradient_norms)(*arguments[:2], p, d), *arguments[2:]
     )
     assert {(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(shapes)} == {((), jnp.dtype("float32"))}

@@ -21,7 +21,7 @@ from spec.validation import InputError
 PLAIN = Training(eta=0.3, epochs=4)
 
 
-def weights(rule, model, objective, params, data):
+def weights(rule, objective, params, data):
     return {"params": params}
 
 
@@ -166,7 +166,7 @@ def test_observables_see_the_run(key, rng):
     history = by_hand(case, rule, training, params, data, key)
     assert {v.shape for k, v in trajectory.items() if k != "first_nonfinite_step"} == {(3,)}
     for i, epoch in enumerate((0, 3, 6)):
-        record = together(accuracies, losses, overlaps)(rule, case.model, case.objective, history[epoch], data)
+        record = together(accuracies, losses, overlaps)(rule, case.objective, history[epoch], data)
         assert record.keys() | {"first_nonfinite_step"} == trajectory.keys()
         for name, value in record.items():
             assert trajectory[name][i] == pytest.approx(float(value), rel=1e-12, abs=1e-14)

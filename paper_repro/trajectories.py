@@ -1,0 +1,30 @@
+"""Trajectories of several training runs: stacked under labels, read at the validated epoch, tuned on validation."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from spec.runs import TrainingRun
+
+
+def concatenate(units: Sequence[TrainingRun], results: Sequence[xr.Dataset], **coords: Sequence[Any]) -> xr.Dataset:
+    """Stack results along 'run', labelled by the rule's name, its rho, and any further coordinates."""
+    names = [unit.rule.name for unit in units]
+    rho = np.array([getattr(unit.rule, "rho", 0.0) for unit in units])
+    dataset = xr.concat(list(results), dim="run", combine_attrs="drop")
+    labels: dict[str, Any] = {"method": names, "rho": rho, **coords}
+    return dataset.assign_coords({name: ("run", list(values)) for name, values in labels.items()})
+
+
+def at_validated_epoch(dataset: xr.Dataset, records: str = "epoch") -> xr.DataArray:
+    """Test accuracy at the record with the best validation accuracy (the first such one) of each run and seed."""
+    best = dataset["validation_accuracy"].argmax(records)
+    return dataset["test_accuracy"].isel({records: best}).drop_vars(records, errors="ignore")
+
+
+def tuned(dataset: xr.Dataset) -> dict[str, int]:
+    """For each method the place of its run with the largest best validation accuracy, in the mean over seeds."""
+    score, methods = dataset["validation_accuracy"].max("epoch").mean("seed").values, dataset["method"].values
+    return {str(m): int(np.flatnonzero(methods == m)[np.argmax(score[methods == m])]) for m in dict.fromkeys(methods)}

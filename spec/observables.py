@@ -1,0 +1,58 @@
+"""What is recorded while training, as records; sims gives each its meaning. Every one records named scalars."""
+
+from dataclasses import dataclass
+
+from spec.rules import Rule
+from spec.validation import require_integer
+
+
+@dataclass(frozen=True)
+class Accuracies:
+    """Test, validation, clean, mislabelled and recovered accuracy."""
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Mean loss on observed labels of clean and of mislabelled training examples."""
+
+
+@dataclass(frozen=True)
+class GradientNorms:
+    """Mean per-example gradient norm and example weight of both groups, under the rule being trained."""
+
+
+@dataclass(frozen=True)
+class LayerNorms:
+    """Mean norm of the last hidden activations, and norm of the last layer's weights."""
+
+
+@dataclass(frozen=True)
+class LastLayerDecay:
+    """How fast a rule with a rho shrinks the last layer beyond SGD: measured, and predicted for J-SAM."""
+
+
+@dataclass(frozen=True)
+class Overlaps:
+    """For the linear model: overlap of the weights with the signal, and norm of the rest."""
+
+
+@dataclass(frozen=True)
+class Composition:
+    """What the rule `probe` does to the coordinates of the gradient, whatever rule is being trained."""
+
+    probe: Rule
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What a compensated rule does to the perturbation of a batch: means over `batches` batches of size `batch`."""
+
+    batch: int
+    batches: int = 4  # the mean over a few is enough, and every batch costs three gradients
+
+    def __post_init__(self) -> None:
+        require_integer("batch", self.batch, at_least=1)
+        require_integer("batches", self.batches, at_least=1)
+
+
+Observable = Accuracies | Losses | GradientNorms | LayerNorms | LastLayerDecay | Overlaps | Composition | Correction
