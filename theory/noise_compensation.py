@@ -10,7 +10,7 @@ with an *effective noise rate* Delta', which may leave [0, 1].
 
 A selection of examples has a precision: the share of truly mislabelled examples in it. It is taken to depend on the
 labels only, not on x. gamma is the weight of the gradient under flipped labels relative to that of the batch. The paper
-adds it (gamma > 0, its equation 12); the sign that helps is `helpful_sign`.
+adds it (gamma > 0, its equation 12); the sign that lowers the noise rate is `helpful_sign`.
 
 All of this is derived here; Xu et al. (2026) state the decomposition of the batch gradient (equation 3) and the method.
 Arrays: x (n, d), y (n,), t (n,), mislabelled (n,) of bool, w (d,). float64.
@@ -71,6 +71,8 @@ def helpful_sign(Delta: ArrayLike, precision: ArrayLike, hit: ArrayLike = 1.0) -
     d Delta'/d gamma = (1 - precision hit - Delta)/(1 + gamma)^2. Adding helps iff the flipped labels of the selection
     are right more often than the observed labels of the batch; then it does so at every gamma > 0, down to the limit
     1 - precision hit. Else subtracting helps, for gamma in (-2 Delta/(1 + Delta - precision hit), 0).
+    A statement on expected gradients, at weights independent of the flips: in a batch, and where labels are memorised,
+    the threshold is that of theory.compensation_sign.
     """
     return np.sign(np.multiply(precision, hit) - (1 - np.asarray(Delta, dtype=float)))
 
@@ -114,7 +116,8 @@ def finite_batch_optimum(Delta: float, batch: int, *, second_moment: float, mean
         Delta ((1 - 2 Delta)(batch - 1) M - T) / ((1 - 2 Delta)^2 (batch - 1) M + T).
 
     Tends to Delta/(1 - 2 Delta) (subtract, cancel) for large batches and is negative (add) below `reversal_batch`,
-    where subtracting would put in more variance than it takes out bias.
+    where subtracting would put in more variance than it takes out bias. Adding there is shrinkage of the gradient: it
+    lowers the squared error, not the angle to the clean gradient (theory.compensation_sign), and SAM uses the angle.
     """
     _require_batch(Delta, batch, second_moment, mean_square)
     signal = (1 - 2 * Delta) * (batch - 1) * mean_square
@@ -122,7 +125,7 @@ def finite_batch_optimum(Delta: float, batch: int, *, second_moment: float, mean
 
 
 def reversal_batch(Delta: float, *, second_moment: float, mean_square: float) -> float:
-    r"""1 + T/((1 - 2 Delta) M): the size of batch at which the sign of finite_batch_optimum turns."""
+    r"""1 + T/((1 - 2 Delta) M): the size of batch at which the sign of finite_batch_optimum turns (shrinkage below)."""
     _require_batch(Delta, 1, second_moment, mean_square)
     return 1 + second_moment / ((1 - 2 * Delta) * mean_square)
 
