@@ -11,9 +11,10 @@ import jax
 from benchmarks.timing import Program, Row, ratio
 from sims import models, objectives, observables
 from sims.data import Data, Split
-from sims.reweighting import reweighted
+from sims.rules import Context, bind
 from sims.train import extra_epochs, train
-from spec.reweighting import CleanEpochs, FeatureReweight, FixedReweight, MetaReweight, NormalisedReweight, Scheme
+from spec.clean_subset import CleanEpochs
+from spec.rules import FeatureReweight, FixedReweight, MetaReweight, NormalisedReweight, Scheme
 from spec.training import Training
 
 N, M, D, CLASSES, EPOCHS = 1000, 100, 64, 10, 4
@@ -36,7 +37,7 @@ def epochs(scheme: Scheme, extra: int) -> Program:
     @jax.jit
     def run(params: Any, train_split: Split, clean: Split) -> Any:
         return train(
-            reweighted(scheme, clean, train_split),
+            bind(scheme, Context(train_split, clean, jax.random.key(5))),
             TRAINING,
             model=model,
             loss=objectives.cross_entropy,

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 from benchmarks import torch_peers
 from benchmarks.timing import Program, Row, ratio
 from sims import models
-from sims.meta_reweighting import couplings
 from sims.objectives import Batch, Objective, cross_entropy, squared
+from sims.rules.meta_reweighting import couplings
 
 N, M, WIDTH, D, ETA = 1000, 50, 1024, 64, 0.1
 SECTION = f"Meta-gradient, n = {N}, m = {M}, width {WIDTH}, d = {D}"

@@ -3,7 +3,7 @@
 Importing any part of sims makes every rule of spec.rules known.
 """
 
-from sims import down_weighting, masks, noise_compensation, sam_family
+from sims import rules
 from sims.runs import simulate
 
-__all__ = ["down_weighting", "masks", "noise_compensation", "sam_family", "simulate"]
+__all__ = ["rules", "simulate"]

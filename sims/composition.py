@@ -16,10 +16,10 @@ import jax
 import jax.numpy as jnp
 
 from sims.data import Data
-from sims.down_weighting import in_group, noise_dominated
 from sims.objectives import Batch, Objective
 from sims.observables import Observable, observable
 from sims.per_example import weighted_gradient
+from sims.rules.down_weighting import in_group, noise_dominated
 from spec.observables import Composition
 from spec.rules import Sgd
 

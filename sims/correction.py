@@ -7,15 +7,14 @@ strength of the schedule: as in training from half time on.
 import jax
 import jax.numpy as jnp
 
-from sims.bound import Labelled
 from sims.data import Data
-from sims.noise_compensation import Compensated, Params, perturbation, simulated_noise
 from sims.objectives import Batch, Objective
 from sims.observables import Observable, observable
 from sims.rules import ascent_step, gradient
-from spec.compensation import Compensation, NoiseCompensated
+from sims.rules.bound import Labelled
+from sims.rules.compensation import Compensated, Params, perturbation, simulated_noise
 from spec.observables import Correction
-from spec.rules import Sgd
+from spec.rules import Compensation, NoiseCompensated, Sgd
 from spec.validation import InputError
 
 SATURATED = 2**30  # a step by which every schedule is at full strength

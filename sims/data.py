@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from sims.label_noise import flip_binary, flip_classes
+from spec.clean_subset import CleanSubset
 from spec.problems import NoisyLinearTeacher, RealData, SignalNoiseMixture, SymmetricNoise
-from spec.reweighting import CleanSubset
 from spec.validation import InputError
 
 

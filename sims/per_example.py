@@ -12,9 +12,10 @@ import jax.numpy as jnp
 from sims import factors
 from sims.factors import Factors
 from sims.objectives import Batch, Objective
-from sims.rules import ascent_step, is_factored, networks, shard_size, shards
-from spec.rules import Sgd
-from spec.validation import require
+from sims.rules.ascent import ascent_step, shard_size, shards
+from sims.rules.sam import is_factored, networks
+from spec.rules import Perturbed, Regularised, Rule, SamFamily, Sgd
+from spec.validation import InputError, require
 
 Params = Any
 _SGD = Sgd()
@@ -43,14 +44,14 @@ def inner_products(objective: Objective, params: Params, first: Batch, second: B
 
 
 def weighted_gradient(
-    objective: Objective, params: Params, batch: Batch, weights: jax.Array, rule: Any = _SGD
+    objective: Objective, params: Params, batch: Batch, weights: jax.Array, rule: Rule = _SGD
 ) -> Params:
     """sum_i weights_i g_i, a tree like params; weights (k, n) give k sums from one pass, with a leading axis k.
 
     g_i is what example i contributes under the rule, each perturbed as in the whole batch. Raises InputError for a rule
     whose gradient is no sum over examples, and for shards of several examples where the model has no factors.
     """
-    _require_sum(rule)
+    rule = _over_examples(rule)
     whole = shard_size(rule, batch) == len(batch.t) or is_factored(rule, objective.model)
     require(whole, "sharpness", rule.sharpness, "'batch' for a model without factors")
     logit_network, jacobian_network = networks(rule, objective, params, batch)
@@ -65,9 +66,14 @@ def weighted_gradient(
     return of(weights) if weights.ndim == 1 else jax.vmap(of)(weights)
 
 
-def _require_sum(rule: Any) -> None:
-    sums = hasattr(rule, "perturbs_residual")
-    require(sums, "rule", rule, "one whose gradient is a sum over examples (SGD, SAM, L-SAM or J-SAM)")
+def _over_examples(rule: Rule) -> SamFamily:
+    """The rule, or SGD for penalised SGD: its penalties are no loss of an example."""
+    rule = _SGD if isinstance(rule, Regularised) else rule
+    if not isinstance(rule, SamFamily):
+        raise InputError(
+            f"rule must be one whose gradient is a sum over examples (SGD, SAM, L-SAM or J-SAM), got {rule}"
+        )
+    return rule
 
 
 def scaled(residuals: jax.Array, weights: jax.Array) -> jax.Array:
@@ -75,13 +81,13 @@ def scaled(residuals: jax.Array, weights: jax.Array) -> jax.Array:
     return weights.reshape(-1, *[1] * (residuals.ndim - 1)) * residuals
 
 
-def contributions(rule: Any, objective: Objective, params: Params, batch: Batch) -> tuple[jax.Array, jax.Array]:
+def contributions(rule: Rule, objective: Objective, params: Params, batch: Batch) -> tuple[jax.Array, jax.Array]:
     """For every example: (norm of its gradient under the rule, norm of its residual), both (n,).
 
     Their means over groups are what a rule gives to clean and to mislabelled examples; the residual norm is the example
     weight: sigma(-t f) where the rule takes the residual, for the logistic loss. Raises InputError for other rules.
     """
-    _require_sum(rule)
+    rule = _over_examples(rule)
     if not objective.model.factored:
         return _plain_contributions(rule, objective, params, batch)
 
@@ -98,10 +104,12 @@ def contributions(rule: Any, objective: Objective, params: Params, batch: Batch)
     return jax.tree.map(lambda a: a.reshape(-1), jax.lax.map(of, shards(rule, batch)))
 
 
-def _plain_contributions(rule: Any, objective: Objective, params: Params, batch: Batch) -> tuple[jax.Array, jax.Array]:
+def _plain_contributions(
+    rule: SamFamily, objective: Objective, params: Params, batch: Batch
+) -> tuple[jax.Array, jax.Array]:
     def of_shard(shard: Batch) -> tuple[jax.Array, jax.Array]:
         moved = params
-        if rule.perturbs_residual or rule.perturbs_jacobian:
+        if isinstance(rule, Perturbed):
             moved = jax.tree.map(jnp.add, params, ascent_step(rule, objective, params, shard))
         logit_point = moved if rule.perturbs_residual else params
         jacobian_point = moved if rule.perturbs_jacobian else params

@@ -11,10 +11,8 @@ import numpy as np
 import xarray as xr
 
 from sims import data, ensemble, models, objectives, observables, real_data, rules
-from sims.reweighting import reweighted
 from sims.train import extra_epochs, train
 from spec.problems import RealData
-from spec.reweighting import Scheme
 from spec.rules import Sgd
 from spec.runs import TrainingRun
 
@@ -54,12 +52,11 @@ def _program(
         source, traced = shared
         draw, start, order = jax.random.split(key, 3)
         drawn = data.sample(unit.problem, draw, dtype=jnp.dtype(unit.dtype), source=source)
-        rule, extra = jax.tree.unflatten(kind, traced), None
+        rule, clean, extra = jax.tree.unflatten(kind, traced), None, None
         if unit.clean is not None and classes is not None:
             drawn, clean = data.set_aside(drawn, unit.clean, classes, jax.random.fold_in(key, 4))
-            rule = reweighted(rule, clean, drawn.train) if isinstance(rule, Scheme) else rule
             extra = extra_epochs(unit.extra, clean)
-        rule = rules.bind(rule, drawn.train, jax.random.fold_in(key, 3))
+        rule = rules.bind(rule, rules.Context(drawn.train, clean, jax.random.fold_in(key, 3)))
         params = model.init(start, jnp.dtype(unit.dtype))
         options = {"model": model, "loss": loss, "observe": recorded, "key": order, "extra": extra}
         return train(rule, unit.training, params=params, data=drawn, **options)[1]

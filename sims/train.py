@@ -13,7 +13,7 @@ from sims.models import Model
 from sims.objectives import Batch, Objective, Part
 from sims.observables import Observable
 from sims.rules import begin_epoch, gradient, init, report
-from spec.reweighting import CleanEpochs
+from spec.clean_subset import CleanEpochs
 from spec.rules import Sgd
 from spec.training import Training
 from spec.validation import InputError

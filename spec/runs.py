@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from spec.clean_subset import CleanEpochs, CleanSubset
 from spec.networks import Network
 from spec.observables import Observable
 from spec.problems import Problem, RealData
-from spec.reweighting import CleanEpochs, CleanSubset, Scheme
 from spec.rules import Rule
 from spec.training import Training
 from spec.validation import require
@@ -16,14 +16,14 @@ from spec.validation import require
 class TrainingRun:
     """One rule on one problem, repeated over seeds. The same seed means the same data, initialisation and batches.
 
-    rule     an update rule, or a scheme of example weights (spec.reweighting)
+    rule     an update rule (spec.rules)
     observe  what is recorded along the training (spec.observables)
     seeds    one repetition for each
     dtype    precision of data and parameters
-    clean    a subset of the validation split: extra epochs train on it, and a scheme of example weights looks at it
+    clean    a subset of the validation split: extra epochs train on it, and rules that need it look at it
     extra    epochs on that subset alone before every epoch
 
-    Raises InputError where a scheme or extra epochs have no clean subset, or the problem could give none.
+    Raises InputError where the rule or extra epochs need a clean subset and have none, or the problem could give none.
     """
 
     rule: Rule
@@ -37,6 +37,6 @@ class TrainingRun:
     extra: CleanEpochs = CleanEpochs(0)
 
     def __post_init__(self) -> None:
-        if isinstance(self.rule, Scheme) or self.extra.epochs:
+        if self.rule.needs_clean_subset or self.extra.epochs:
             require(self.clean is not None, "clean", self.clean, "a clean subset, for weights or extra epochs")
             require(isinstance(self.problem, RealData), "problem", self.problem, "real data, to have a clean subset")

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from spec.rules import SamFamily, Sgd
+from spec.rules import Perturbed, SamFamily
 from spec.validation import InputError, require, require_real
 
 FloatArray = NDArray[np.float64]
@@ -71,7 +71,7 @@ def ascent(rule: SamFamily, at: Statistics, x: FloatArray, t: NDArray) -> FloatA
     Raises InputError for an ascent other than 'all', and when sharpness does not divide the number of examples.
     """
     n, (k, d) = len(t), at.P.shape
-    if isinstance(rule, Sgd):
+    if not isinstance(rule, Perturbed):
         return np.zeros((n, k, d))
     require(rule.ascent == "all", "ascent", rule.ascent, "'all' in the closed form of two-layer linear networks")
     m = {"example": 1, "batch": n}.get(str(rule.sharpness), rule.sharpness)

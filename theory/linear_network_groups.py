@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from spec.problems import SignalNoiseMixture
-from spec.rules import SamFamily, Sgd
+from spec.rules import Perturbed, SamFamily
 from spec.validation import require, require_integer, require_real
 from theory.linear_network_dynamics import integrate
 
@@ -91,7 +91,7 @@ def velocity(rule: SamFamily, state: FloatArray, data: Groups) -> FloatArray:
 def _ascended(rule: SamFamily, r: float, u: FloatArray, data: Groups) -> tuple[FloatArray, FloatArray]:
     """(r_g, h'_g) at w + eps, for every group."""
     h = data.b @ u
-    if isinstance(rule, Sgd):
+    if not isinstance(rule, Perturbed):
         return np.full_like(h, r), h
     require(rule.ascent == "all", "ascent", rule.ascent, "'all' in the reduced dynamics")
     require(rule.sharpness in ("example", "batch", 1), "sharpness", rule.sharpness, "'example' or 'batch'")

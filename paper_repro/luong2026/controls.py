@@ -9,8 +9,7 @@ from paper_repro.comparison import Entry
 from paper_repro.luong2026.on_data import ALPHA, BOTH, OnData, blocks, experiment, saner, unit_of
 from paper_repro.registry import Table
 from paper_repro.statistics import interval, verdict
-from spec.masks import OracleMask, RandomMask
-from spec.rules import DownWeight, Only, Sam, Sgd, Without
+from spec.rules import DownWeight, Only, OracleMask, RandomMask, Sam, Sgd, Without
 
 
 def control_entries(config: OnData) -> list[Entry]:

@@ -16,7 +16,7 @@ from paper_repro.registry import Experiment, FigureBinding, Parts, Table
 from spec.networks import Mlp
 from spec.observables import Accuracies
 from spec.problems import RealData
-from spec.rules import DownWeight
+from spec.rules import DownWeight, Rule
 from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
@@ -50,10 +50,10 @@ class OnData:
         return not self.only or name in self.only
 
 
-def unit_of(config: OnData, rule: object, problem: RealData, network: Mlp, training: Training) -> TrainingRun:
+def unit_of(config: OnData, rule: Rule, problem: RealData, network: Mlp, training: Training) -> TrainingRun:
     """A rule on the seeds that all these experiments share."""
     seeds = named_seeds("luong2026.controls", config.seeds)
-    return TrainingRun(rule, problem, network, training, (Accuracies(),), seeds)  # type: ignore[arg-type]
+    return TrainingRun(rule, problem, network, training, (Accuracies(),), seeds)
 
 
 def warm_up(config: OnData, problem: RealData, training: Training, share: float | None = None) -> int:
@@ -62,7 +62,7 @@ def warm_up(config: OnData, problem: RealData, training: Training, share: float 
     return round((config.warmup if share is None else share) * steps)
 
 
-def saner(config: OnData, base: object, problem: RealData) -> DownWeight:
+def saner(config: OnData, base: Rule, problem: RealData) -> DownWeight:
     """Half of group B removed, after the warm-up."""
     return DownWeight(base, ALPHA, "B", warm_up(config, problem, config.training))
 

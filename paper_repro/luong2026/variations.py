@@ -4,10 +4,9 @@ from dataclasses import replace
 
 from paper_repro.comparison import Entry
 from paper_repro.luong2026.on_data import ALPHA, BOTH, OnData, blocks, experiment, saner, unit_of, warm_up
-from spec.masks import OracleMask
 from spec.networks import Mlp
 from spec.problems import AsymmetricNoise, InstanceNoise, LabelNoise, RealData, SymmetricNoise
-from spec.rules import DownWeight, Fsam, Gsam, Rule, Sam, Sgd, Vasso
+from spec.rules import DownWeight, Fsam, Gsam, OracleMask, Rule, Sam, Sgd, Vasso
 
 
 def noise_entries(config: OnData) -> list[Entry]:

@@ -11,11 +11,10 @@ from paper_repro.comparison import Entry
 from paper_repro.registry import Experiment, FigureBinding, Parts, Table
 from paper_repro.xu2026.cells import REPORTED_ABLATIONS, RHO
 from paper_repro.xu2026.deciding import TRAINING
-from spec.compensation import CompensationSchedule, MarginSelection, NoiseCompensated
 from spec.networks import Mlp
 from spec.observables import Accuracies
 from spec.problems import RealData, SymmetricNoise
-from spec.rules import Sam
+from spec.rules import CompensationSchedule, MarginSelection, NoiseCompensated, Sam
 from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
@@ -73,7 +72,7 @@ def entries(config: Ablations) -> list[Entry]:
     found = []
     for block, rate, label, rule in _rules(config):
         problem = replace(config.problem, noise=SymmetricNoise(rate))
-        unit = TrainingRun(rule, problem, config.network, config.training, (Accuracies(),), seeds)  # type: ignore[arg-type]
+        unit = TrainingRun(rule, problem, config.network, config.training, (Accuracies(),), seeds)
         found.append(Entry(block, label, unit))
     return found
 

@@ -4,8 +4,7 @@ Not printed in the paper, and taken from the code: rho = 0.05. Not known: the fl
 names the noise rate, up to 0.4, as the best), and the strength beyond those of Table VIII.
 """
 
-from spec.compensation import ClusterSelection, CompensationSchedule, MarginSelection, NoiseCompensated
-from spec.rules import Sam
+from spec.rules import ClusterSelection, CompensationSchedule, MarginSelection, NoiseCompensated, Sam
 
 RHO = 0.05
 

@@ -14,11 +14,10 @@ from paper_repro.registry import Experiment, FigureBinding, Parts, Table
 from paper_repro.statistics import interval
 from paper_repro.xu2026.cells import CONTRADICTIONS, PUBLISHED, RELEASED, RHO
 from paper_repro.xu2026.deciding import TRAINING
-from spec.compensation import CompensationSchedule, MarginSelection, NoiseCompensated
 from spec.networks import Mlp
 from spec.observables import Accuracies
 from spec.problems import RealData, SymmetricNoise
-from spec.rules import Sam, Sgd
+from spec.rules import CompensationSchedule, MarginSelection, NoiseCompensated, Sam, Sgd
 from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
@@ -50,7 +49,7 @@ def entries(config: Curves) -> list[Entry]:
     rules = (Sgd(), base, NoiseCompensated(base, config.strength, schedule, MarginSelection(config.fraction)))
     seeds = named_seeds("xu2026.fig1", config.seeds)
     return [
-        Entry("ours", name, TrainingRun(rule, problem, config.network, training, (Accuracies(),), seeds))  # type: ignore[arg-type]
+        Entry("ours", name, TrainingRun(rule, problem, config.network, training, (Accuracies(),), seeds))
         for name, rule in zip(METHODS, rules, strict=True)
     ]
 

@@ -14,7 +14,10 @@ from paper_repro import comparison
 from paper_repro.comparison import Entry
 from paper_repro.registry import Experiment, FigureBinding, Parts
 from paper_repro.xu2026.verdicts import ORACLE, PUBLISHED, SAM, tables
-from spec.compensation import (
+from spec.networks import Mlp
+from spec.observables import Accuracies, Correction
+from spec.problems import InstanceNoise, RealData, SymmetricNoise
+from spec.rules import (
     ClusterSelection,
     Compensation,
     CompensationSchedule,
@@ -23,12 +26,9 @@ from spec.compensation import (
     OracleAscent,
     OracleSelection,
     RandomSelection,
+    Sam,
     Selection,
 )
-from spec.networks import Mlp
-from spec.observables import Accuracies, Correction
-from spec.problems import InstanceNoise, RealData, SymmetricNoise
-from spec.rules import Sam
 from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
@@ -107,7 +107,7 @@ def entries(config: Deciding) -> list[Entry]:
         for strength in config.strength:
             block = f"{problem.name}, {kind} {problem.noise.Delta:g}, s = {strength:g}"
             for label, rule in rules(config, problem, strength):
-                unit = TrainingRun(rule, problem, config.network, config.training, observe, seeds)  # type: ignore[arg-type]
+                unit = TrainingRun(rule, problem, config.network, config.training, observe, seeds)
                 found.append(Entry(block, label, unit))
     return found
 

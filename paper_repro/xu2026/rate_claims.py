@@ -9,13 +9,12 @@ import numpy as np
 
 from paper_repro.xu2026.simulated import ISOTROPIC, OURS, angle, flipped_gradient, for_every_seed, pair, record_of
 from sims import models, objectives, rules
-from sims.bound import Labelled
 from sims.label_noise import flip_classes
-from sims.noise_compensation import noise_gradient
+from sims.rules.bound import Labelled
+from sims.rules.compensation import noise_gradient
 from spec.claims import Claim, MonteCarlo, Mutant, Ordering, Sample
-from spec.compensation import OracleSelection, RandomSelection
 from spec.problems import SymmetricNoise
-from spec.rules import Sgd
+from spec.rules import OracleSelection, RandomSelection, Sgd
 from theory import noise_compensation as stated
 
 REGIME = "two classes, labels flipped and examples selected independently of x, in population"

@@ -11,7 +11,7 @@ from paper_repro.baek2024.simulated import LINEAR
 from paper_repro.xu2026.simulated import ISOTROPIC, LAWS, OURS, classifiers, cut, for_every_seed, orthonormal, pair
 from paper_repro.xu2026.simulated import plain_gradient as gradient
 from sims import models, objectives, per_example
-from sims.bound import Labelled
+from sims.rules.bound import Labelled
 from spec.claims import Claim, Exact, MonteCarlo, Mutant, Ordering, Sample
 from spec.problems import SignalNoiseMixture
 from theory import compensation_sign as stated

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from paper_repro.baek2024.simulated import LINEAR, Case
 from sims import data, objectives, rules
-from sims.bound import Labelled
-from sims.noise_compensation import noise_gradient
+from sims.rules.bound import Labelled
+from sims.rules.compensation import noise_gradient
 from spec.claims import Sample
-from spec.compensation import CompensationSchedule, NoiseCompensated, OracleSelection, Selection
 from spec.problems import NoisyLinearTeacher, SignalNoiseMixture
-from spec.rules import Sam, Sgd
+from spec.rules import CompensationSchedule, NoiseCompensated, OracleSelection, Sam, Selection, Sgd
 
 FloatArray = NDArray[np.float64]
 Law = SignalNoiseMixture | NoisyLinearTeacher

@@ -12,11 +12,10 @@ from scipy.special import expit
 from paper_repro.baek2024.simulated import LINEAR, Case, random_case
 from paper_repro.xu2026.simulated import ANY, AT_ONCE, OURS, for_every_case, orthonormal
 from sims import objectives, rules
-from sims.bound import Labelled
-from sims.noise_compensation import Compensated, perturbation
+from sims.rules.bound import Labelled
+from sims.rules.compensation import Compensated, perturbation
 from spec.claims import Claim, Exact, Mutant
-from spec.compensation import NoiseCompensated, OracleSelection
-from spec.rules import Sam, Sgd
+from spec.rules import NoiseCompensated, OracleSelection, Sam, Sgd
 from theory import logistic, noise_compensation
 
 STRENGTH = 1.4

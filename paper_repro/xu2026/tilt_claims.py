@@ -16,10 +16,9 @@ from paper_repro.xu2026.simulated import (
     true_labels,
 )
 from sims import objectives, rules
-from sims.noise_compensation import Compensated
+from sims.rules.compensation import Compensated
 from spec.claims import Asymptotic, Claim, Exact, Mutant, Sample
-from spec.compensation import OracleAscent
-from spec.rules import Sam
+from spec.rules import OracleAscent, Sam
 from theory import noise_compensation
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from paper_repro.zhang2025.recursion_claims import OURS
 from paper_repro.zhang2025.regrowth_claims import M, Setting, settings
 from paper_repro.zhang2025.simulated import FloatArray, TwoClasses, arrays, caps, linear_blocks, train
-from sims import meta_reweighting, models, objectives
+from sims import models, objectives
+from sims.rules import meta_reweighting
 from spec.claims import Claim, MonteCarlo, Mutant, Ordering, Sample
 from theory import meta_reweighting as theory
 from theory import reweighting_phases as phases

@@ -26,9 +26,9 @@ from paper_repro.zhang2025.field_entries import (
     block_name,
     entries,
 )
+from spec.clean_subset import CleanSubset
 from spec.networks import Mlp
 from spec.problems import RealData
-from spec.reweighting import CleanSubset
 from spec.runs import TrainingRun
 
 

@@ -10,18 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from paper_repro.comparison import Entry
+from spec.clean_subset import CleanEpochs, CleanSubset
 from spec.networks import Mlp
 from spec.observables import Accuracies
 from spec.problems import AsymmetricNoise, InstanceNoise, LabelNoise, RealData, SymmetricNoise
-from spec.reweighting import (
-    CleanEpochs,
-    CleanSubset,
-    FeatureReweight,
-    FixedReweight,
-    MetaReweight,
-    NormalisedReweight,
-    Scheme,
-)
+from spec.rules import FeatureReweight, FixedReweight, MetaReweight, NormalisedReweight, Scheme
 from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
@@ -133,7 +126,7 @@ def entries(config: Field) -> list[Entry]:
                 if (config.only and label not in config.only) or (label == CLEAN and extra == 0):
                     continue
                 unit = TrainingRun(
-                    scheme,  # type: ignore[arg-type]
+                    scheme,
                     problem,
                     config.network,
                     config.training,

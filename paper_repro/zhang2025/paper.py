@@ -104,7 +104,7 @@ PAPER = Paper(
         Statement(
             "abstract, experiments",
             "Feature-based reweighting (FBR) consistently outperforms strong baselines",
-            "spec.reweighting.FeatureReweight",
+            "spec.rules.FeatureReweight",
             ("zhang2025.fbr_is_last_layer",),
             "zhang2025.field",
             "no: ahead in 58 and behind in 5 of 84 paired comparisons at the validated epoch (53 and 3 at the final "

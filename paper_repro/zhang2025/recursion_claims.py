@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from paper_repro.zhang2025.simulated import FloatArray, TwoClasses, arrays, caps, linear_blocks, train
-from sims import feature_reweighting, meta_reweighting, models, objectives, tangent_kernel
+from sims import models, objectives, tangent_kernel
 from sims.linearised import linearised
+from sims.rules import feature_reweighting, meta_reweighting
 from spec.claims import Claim, Exact, Mutant, Sample
-from spec.reweighting import FeatureReweight
+from spec.rules import FeatureReweight
 from theory import meta_reweighting as theory
 from theory import reweighting_phases as phases
 

@@ -11,9 +11,8 @@ from paper_repro.zhang2025.recursion_claims import OURS
 from paper_repro.zhang2025.simulated import FloatArray, TwoClasses, caps, linear_blocks, train
 from sims import models, objectives, rules
 from sims.data import Split
-from sims.reweighting import reweighted
 from spec.claims import Claim, Mutant, Ordering, Sample
-from spec.reweighting import MetaReweight
+from spec.rules import MetaReweight
 from theory import meta_reweighting as theory
 from theory import reweighting_regrowth as regrowth
 
@@ -111,7 +110,7 @@ def _falls(case: tuple[Split, Split], turn: float = 1.0, scale: float = 1.0, ahe
 @jax.jit
 def _softmax_path(train_split: Split, clean: Split, rates: Any) -> tuple[jax.Array, jax.Array]:
     """The clean loss and |w|^2 at steps 0 to 25; rates: beta, step of the look-ahead, step of the model."""
-    rule = reweighted(MetaReweight(rates[0], rates[1]), clean, train_split)
+    rule = rules.bind(MetaReweight(rates[0], rates[1]), rules.Context(train_split, clean, jax.random.key(0)))
 
     def step(carry: Any, _: None) -> Any:
         params, state = carry

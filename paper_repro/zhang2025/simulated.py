@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from sims import models, objectives, rules
 from sims.data import Split
-from sims.reweighting import Weights, reweighted
-from spec.reweighting import MetaReweight
+from sims.rules.schemes import Weights
+from spec.rules import MetaReweight
 from theory import meta_reweighting as theory
 
 FloatArray = NDArray[np.float64]
@@ -104,7 +104,7 @@ def path(model: models.Model, steps: int, start: Any, splits: tuple[Split, Split
     (train, clean), (beta, eta, look_ahead, w) = splits, rates
     n = len(train.t)
     objective = objectives.Objective(model, objectives.squared)
-    rule = reweighted(MetaReweight(beta, n * eta * look_ahead, w), clean, train)
+    rule = rules.bind(MetaReweight(beta, n * eta * look_ahead, w), rules.Context(train, clean, jax.random.key(0)))
 
     def step(carry: tuple[Any, Weights], _: None) -> Any:
         params, state = carry

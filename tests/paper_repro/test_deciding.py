@@ -11,7 +11,7 @@ from paper_repro.comparison import units
 from paper_repro.xu2026 import verdicts
 from paper_repro.xu2026.deciding import DECIDING, Deciding, entries, matched_in_length
 from paper_repro.xu2026.verdicts import ORACLE, PUBLISHED, SAM
-from spec.compensation import MarginSelection, OracleAscent, OracleSelection
+from spec.rules import MarginSelection, OracleAscent, OracleSelection
 from spec.validation import InputError
 
 NOISE = np.array([0.0, 0.01, -0.01, 0.0])  # over seeds

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from paper_repro.xu2026 import ablations, cells, curves
-from spec.compensation import ClusterSelection, MarginSelection, NoiseCompensated
-from spec.rules import Sam, Sgd
+from spec.rules import ClusterSelection, MarginSelection, NoiseCompensated, Sam, Sgd
 
 CURVES = curves.reported().rename(reported_method="method", reported_epoch="epoch")
 

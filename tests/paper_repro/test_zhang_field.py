@@ -9,11 +9,11 @@ import xarray as xr
 from paper_repro.zhang2025 import field
 from paper_repro.zhang2025 import field_entries as sets
 from sims import simulate
+from spec.clean_subset import CleanEpochs, CleanSubset
 from spec.networks import Mlp
 from spec.observables import Accuracies
 from spec.problems import RealData, SignalNoiseMixture, SymmetricNoise
-from spec.reweighting import CleanEpochs, CleanSubset, FeatureReweight, FixedReweight
-from spec.rules import Sgd
+from spec.rules import FeatureReweight, FixedReweight, Sgd
 from spec.runs import TrainingRun
 from spec.training import Training
 from spec.validation import InputError

@@ -9,21 +9,22 @@ import numpy as np
 import pytest
 from cases import CASES, flat
 
-from sims.bound import Labelled
 from sims.correction import SATURATED, correction
 from sims.data import Data, Split
-from sims.noise_compensation import compensated, noise_gradient, simulated_noise
 from sims.objectives import Batch
-from spec.compensation import (
+from sims.rules import Context, bind
+from sims.rules.bound import Labelled
+from sims.rules.compensation import noise_gradient, simulated_noise
+from spec.observables import Correction
+from spec.rules import (
     CompensationSchedule,
     MarginSelection,
     NoiseCompensated,
     OracleAscent,
     OracleSelection,
     RandomSelection,
+    Sam,
 )
-from spec.observables import Correction
-from spec.rules import Sam
 from spec.validation import InputError
 
 CASE = CASES["deep relu, 3 classes"]
@@ -47,7 +48,7 @@ def program(batches):
 
 
 def logged(record, params, data, key, batches=3):
-    log = program(batches)(compensated(record, data.train, key), params, data)
+    log = program(batches)(bind(record, Context(data.train, None, key)), params, data)
     return {name: float(value) for name, value in log.items()}
 
 
@@ -125,7 +126,7 @@ def test_bad_batches_and_shards_are_refused(rng, key):
     with pytest.raises(InputError, match="batch must be"):
         Correction(None)
     with pytest.raises(InputError, match="number of training examples 13"):
-        correction(Correction(14))(compensated(PUBLISHED, data.train, key), CASE.objective, params, data)
+        correction(Correction(14))(bind(PUBLISHED, Context(data.train, None, key)), CASE.objective, params, data)
     shards = NoiseCompensated(Sam(RHO, 2), 0.7, LATE, MarginSelection(0.5))
     with pytest.raises(InputError, match="sharpness"):
-        correction(Correction(BATCH))(compensated(shards, data.train, key), CASE.objective, params, data)
+        correction(Correction(BATCH))(bind(shards, Context(data.train, None, key)), CASE.objective, params, data)

@@ -14,6 +14,7 @@ import pytest
 from scipy import stats
 
 from sims.data import Data, Source, Split, sample, set_aside
+from spec.clean_subset import CleanSubset
 from spec.problems import (
     AsymmetricNoise,
     InstanceNoise,
@@ -23,7 +24,6 @@ from spec.problems import (
     SignalNoiseMixture,
     SymmetricNoise,
 )
-from spec.reweighting import CleanSubset
 from spec.validation import InputError
 
 LEVEL = 1e-4

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from cases import CASES
 
-from sims import feature_reweighting as fbr
-from sims.meta_reweighting import couplings
 from sims.models import mlp
 from sims.objectives import Batch, Objective, cross_entropy
-from spec.reweighting import FeatureReweight
+from sims.rules import feature_reweighting as fbr
+from sims.rules.meta_reweighting import couplings
+from spec.rules import FeatureReweight
 
 N, M, H, C = 12, 8, 5, 4
 PLAIN = FeatureReweight()

@@ -9,9 +9,8 @@ from cases import RHO, distance, flat
 from sims.data import Split
 from sims.models import mlp
 from sims.objectives import Batch, Objective, Part, cross_entropy
-from sims.rules import bind, gradient, init
-from spec.masks import OracleMask, RandomMask
-from spec.rules import DownWeight, Sam, Sgd
+from sims.rules import Context, bind, gradient, init
+from spec.rules import DownWeight, OracleMask, RandomMask, Sam, Sgd
 from spec.validation import InputError
 
 N, D, CLASSES = 8, 5, 3
@@ -30,7 +29,7 @@ def problem(rng):
 
 def stepped(record, problem, key, batch=None):
     params, split, whole = problem
-    rule = bind(record, split, key)
+    rule = bind(record, Context(split, None, key))
     return gradient(rule, init(rule, params), OBJECTIVE, params, whole if batch is None else batch)[0]
 
 
@@ -82,14 +81,14 @@ def test_nothing_removed_is_the_base(record, problem, key):
 
 def test_draws_change_from_step_to_step(problem, key):
     params, split, batch = problem
-    rule = bind(RandomMask(BASE), split, key)
+    rule = bind(RandomMask(BASE), Context(split, None, key))
     one, state = gradient(rule, init(rule, params), OBJECTIVE, params, batch)
     two, _ = gradient(rule, state, OBJECTIVE, params, batch)
     assert distance(one, two) > 0.1
 
 
 def test_other_rules_are_bound_as_they_are(problem, key):
-    assert bind(Sgd(), problem[1], key) == Sgd()
+    assert bind(Sgd(), Context(problem[1], None, key)) == Sgd()
 
 
 @pytest.mark.parametrize(

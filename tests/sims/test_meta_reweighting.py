@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from cases import CASES, MODELS, Case, flat
 
-from sims.meta_reweighting import accumulated, couplings, normalised
 from sims.models import linear
 from sims.objectives import Batch, Objective, squared
-from spec.reweighting import MetaReweight
+from sims.rules.meta_reweighting import accumulated, couplings, normalised
+from spec.rules import MetaReweight
 
 SQUARED = Case("squares", CASES["ntk tanh"].model, squared)
 N_CLEAN = 4

@@ -10,20 +10,23 @@ import pytest
 from cases import CASES, distance, flat
 from test_rule_reference import LinearNet, ReluNet, add, relative_difference, slow_ascent
 
-from sims.noise_compensation import Compensated, compensated, progress, projected
 from sims.objectives import Batch, Objective, Part
-from sims.rules import gradient, init
+from sims.rules import Context, bind, gradient, init
+from sims.rules.compensation import Compensated, progress, projected
 from sims.train import train
-from spec.compensation import (
+from spec.rules import (
     ClusterSelection,
     CompensationSchedule,
+    JacobianSam,
+    LogitSam,
     MarginSelection,
     NoiseCompensated,
     OracleAscent,
     OracleSelection,
     RandomSelection,
+    Sam,
+    Sgd,
 )
-from spec.rules import JacobianSam, LogitSam, Sam, Sgd
 from spec.training import Training
 from spec.validation import InputError
 
@@ -226,7 +229,7 @@ def with_derivative(case):
 
 def given(case, rng, key, record=PUBLISHED, dtype=jnp.float64):
     split = case.data(rng, N, dtype).train
-    return compensated(record, split, key), case.params(rng, dtype), Batch(split.x, split.t)
+    return bind(record, Context(split, None, key)), case.params(rng, dtype), Batch(split.x, split.t)
 
 
 @every_model
@@ -348,7 +351,7 @@ def test_training_warms_up_and_then_corrects_with_the_labels_of_each_batch(rng, 
     case, schedule = MODELS[1], CompensationSchedule(epochs=2, steps=2, warm_up=1)
     record = replace(PUBLISHED, schedule=schedule, selection=OracleSelection(1.0))
     data, params = case.data(rng), case.params(rng)
-    rule = compensated(record, data.train, key)
+    rule = bind(record, Context(data.train, None, key))
     one = jax.jit(lambda rule, state, w, part: gradient(rule, state, case.objective, w, part)[0])
     w, count = params, 0
     for epoch_key in jax.random.split(key, (2, 1)).ravel():

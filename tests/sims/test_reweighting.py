@@ -8,20 +8,13 @@ import numpy as np
 import pytest
 from cases import CASES, distance
 
-from sims import feature_reweighting, meta_reweighting
 from sims.data import Split
 from sims.objectives import Batch
-from sims.reweighting import reweighted, update
+from sims.rules import Context, bind, feature_reweighting, meta_reweighting
+from sims.rules.schemes import update
 from sims.train import extra_epochs, train
-from spec.reweighting import (
-    CleanEpochs,
-    CleanSubset,
-    FeatureReweight,
-    FixedReweight,
-    MetaReweight,
-    NormalisedReweight,
-)
-from spec.rules import Sgd
+from spec.clean_subset import CleanEpochs, CleanSubset
+from spec.rules import FeatureReweight, FixedReweight, MetaReweight, NormalisedReweight, Sgd
 from spec.training import Training
 from spec.validation import InputError
 
@@ -42,7 +35,7 @@ def setting(rng):
 def trained(scheme, setting, key, epochs, batch, extra):
     params, data, clean = setting
     return train(
-        reweighted(scheme, clean, data.train),
+        bind(scheme, Context(data.train, clean, key)),
         Training(eta=ETA, epochs=epochs, batch=batch),
         model=CASE.model,
         loss=CASE.loss,
@@ -153,9 +146,11 @@ def test_one_program_serves_a_grid_of_beta(setting, key):
     assert len(set(together.tolist())) == 3
 
 
-def test_rules_of_different_schemes_are_different_trees(setting):
+def test_rules_of_different_schemes_are_different_trees(setting, key):
     _, data, clean = setting
-    trees = [jax.tree.structure(reweighted(s, clean, data.train)) for s in (*SCHEMES, FeatureReweight(switch=3))]
+    trees = [
+        jax.tree.structure(bind(s, Context(data.train, clean, key))) for s in (*SCHEMES, FeatureReweight(switch=3))
+    ]
     assert all(a != b for i, a in enumerate(trees) for b in trees[:i])
 
 

@@ -7,10 +7,10 @@ import pytest
 from cases import CASES, distance, flat, plain
 from test_rule_reference import N, ReluNet, add, relative_difference, slow_gradient
 
-from sims.down_weighting import in_group
 from sims.objectives import Batch, Objective
 from sims.per_example import contributions
 from sims.rules import gradient, init, with_plain
+from sims.rules.down_weighting import in_group
 from spec.rules import DownWeight, Fsam, Gsam, JacobianSam, LogitSam, Only, Sam, Sgd, Vasso, Without
 from spec.validation import InputError
 

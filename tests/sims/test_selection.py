@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sims.selection import Seen, cluster_rates, gaps, k_means, select, targets
-from spec.compensation import ClusterSelection, MarginSelection, OracleSelection, RandomSelection
+from sims.rules.selection import Seen, cluster_rates, gaps, k_means, select, targets
+from spec.rules import ClusterSelection, MarginSelection, OracleSelection, RandomSelection
 from spec.validation import InputError
 
 

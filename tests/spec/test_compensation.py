@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from spec.compensation import (
+from spec.rules import (
     ClusterSelection,
     CompensationSchedule,
     MarginSelection,
@@ -12,8 +12,9 @@ from spec.compensation import (
     OracleAscent,
     OracleSelection,
     RandomSelection,
+    Sam,
+    Sgd,
 )
-from spec.rules import Sam, Sgd
 from spec.validation import InputError
 
 SCHEDULE = CompensationSchedule(epochs=10, steps=4, warm_up=3)

@@ -12,15 +12,12 @@ The oracles, sign = -1 and project = 'sphere' are ours, for control.
 """
 
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Literal
 
-import numpy as np
-
-from spec.rules import JacobianSam, LogitSam, Sam
+from spec.rules.base import Rule, Sharpness, require_number, shaping
+from spec.rules.sam import Perturbed
 from spec.validation import require, require_choice, require_integer, require_real
 
-Base = Sam | LogitSam | JacobianSam
 Target = Literal["highest", "uniform", "true"]
 
 
@@ -105,13 +102,30 @@ class CompensationSchedule:
         require_choice("shape", self.shape, ("cubic", "constant"))
 
 
-def _require_base(base: object) -> None:
-    plain = isinstance(base, Base) and base.ascent == "all"
-    require(plain, "base", base, "Sam, LogitSam or JacobianSam with ascent='all'")
+@dataclass(frozen=True)
+class Compensation(Rule):
+    """A rule that corrects the ascent step of `base`: Sam, LogitSam or JacobianSam along the whole gradient."""
+
+    base: Perturbed
+
+    def __post_init__(self) -> None:
+        plain = isinstance(self.base, Perturbed) and self.base.ascent == "all"
+        accepted = "Sam, LogitSam or JacobianSam with ascent='all', because their ascent step is what is corrected"
+        require(plain, "base", self.base, accepted)
+
+    @property
+    def sharpness(self) -> Sharpness:
+        """That of the base."""
+        return self.base.sharpness
+
+    @property
+    def warm_up_steps(self) -> int:
+        """How many steps of plain SGD come first."""
+        return 0
 
 
 @dataclass(frozen=True)
-class NoiseCompensated:
+class NoiseCompensated(Compensation):
     """eps' = P( eps + sign s g* ).
 
     base       the rule whose ascent is corrected
@@ -123,19 +137,17 @@ class NoiseCompensated:
     smoothing  of the labels in g*: 1 - smoothing on the target, the rest spread over the other classes
     """
 
-    base: Base
     strength: float
     schedule: CompensationSchedule
     selection: Selection = field(default=MarginSelection(0.4))
     target: Target = "highest"
     sign: Literal[1, -1] = 1
     project: Literal["ball", "sphere"] | None = "ball"
-    smoothing: float = 0.0
+    smoothing: float = shaping(0.0)
 
     def __post_init__(self) -> None:
-        _require_base(self.base)
-        if isinstance(self.strength, Real | np.generic | complex | str | list | tuple | None):
-            require_real("strength", self.strength, low=0.0)
+        super().__post_init__()
+        require_number("strength", self.strength, 0.0)
         require(isinstance(self.schedule, CompensationSchedule), "schedule", self.schedule, "a CompensationSchedule")
         require(isinstance(self.selection, Selection), "selection", self.selection, "a selection record")
         require_choice("target", self.target, ("highest", "uniform", "true"))
@@ -154,21 +166,17 @@ class NoiseCompensated:
 
 
 @dataclass(frozen=True)
-class OracleAscent:
+class OracleAscent(Compensation):
     """The base rule with its ascent step taken from the true labels, after some steps of plain SGD: the best that a
     correction of eps towards the clean direction can do.
     """
 
-    base: Base
     warm_up_steps: int = 0
 
     def __post_init__(self) -> None:
-        _require_base(self.base)
+        super().__post_init__()
         require_integer("warm_up_steps", self.warm_up_steps, at_least=0)
 
     @property
     def name(self) -> str:
         return f"{self.base.name} (oracle)"
-
-
-Compensation = NoiseCompensated | OracleAscent

@@ -15,13 +15,10 @@ import jax.numpy as jnp
 
 from sims.objectives import Batch, Objective
 from sims.per_example import scaled
-from sims.rules import register
-from spec.reweighting import MetaReweight, NormalisedReweight
+from sims.rules.base import Params, register
+from spec.rules.schemes import MetaReweight, NormalisedReweight
 
-Params = Any
-
-register(MetaReweight, "beta", "eta", "initial")
-register(NormalisedReweight)
+register(MetaReweight, NormalisedReweight)
 
 
 def couplings(objective: Objective, params: Params, batch: Batch, clean: Batch, w: jax.Array, eta: Any) -> jax.Array:

@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 
 from sims.objectives import Batch, Objective
-from sims.rules import Params, State, gradient, init, register, unit, with_plain
-from spec.rules import Fsam, Gsam, Sam, Sgd, Vasso
+from sims.rules.ascent import unit
+from sims.rules.base import Params, State, gradient, init, register, with_plain
+from spec.rules.family import Fsam, Gsam, Vasso
+from spec.rules.sam import Sam, Sgd
 
-register(Gsam, "rho", "alpha")
-register(Fsam, "rho", "sigma", "decay")
-register(Vasso, "rho", "theta")
+register(Gsam, Fsam, Vasso)
 
 
 class Average(NamedTuple):
@@ -29,21 +29,12 @@ class Average(NamedTuple):
         return Average(value, jnp.ones_like(self.started))
 
 
-@gradient.register(Gsam)
-@gradient.register(Fsam)
-@gradient.register(Vasso)
-def _(rule: Any, state: State, objective: Objective, params: Params, batch: Batch) -> tuple[Params, State]:
-    g, _, state = with_plain(rule, state, objective, params, batch)
-    return g, state
-
-
-@init.register(Fsam)
-@init.register(Vasso)
-def _(rule: Any, params: Params) -> State:
+@init.register
+def _(rule: Fsam | Vasso, params: Params) -> Average:
     return Average(jax.tree.map(jnp.zeros_like, params), jnp.zeros((), bool))
 
 
-@with_plain.register(Gsam)
+@with_plain.register
 def _(rule: Gsam, state: State, objective: Objective, params: Params, batch: Batch) -> tuple[Params, Params, State]:
     h, g, _ = with_plain(Sam(rule.rho, "batch"), (), objective, params, batch)
     u = _direction(h)
@@ -52,21 +43,21 @@ def _(rule: Gsam, state: State, objective: Objective, params: Params, batch: Bat
     return corrected, g, state
 
 
-@with_plain.register(Fsam)
+@with_plain.register
 def _(rule: Fsam, state: State, objective: Objective, params: Params, batch: Batch) -> tuple[Params, Params, State]:
     g = gradient(Sgd(), (), objective, params, batch)[0]
     new = jax.tree.map(lambda gi, v: gi - rule.sigma * v, g, state.value)
     return _perturbed(rule, objective, params, batch, new), g, state.with_next(g, rule.decay)
 
 
-@with_plain.register(Vasso)
+@with_plain.register
 def _(rule: Vasso, state: State, objective: Objective, params: Params, batch: Batch) -> tuple[Params, Params, State]:
     g = gradient(Sgd(), (), objective, params, batch)[0]
     state = state.with_next(g, 1 - rule.theta)
     return _perturbed(rule, objective, params, batch, state.value), g, state
 
 
-def _perturbed(rule: Any, objective: Objective, params: Params, batch: Batch, towards: Params) -> Params:
+def _perturbed(rule: Fsam | Vasso, objective: Objective, params: Params, batch: Batch, towards: Params) -> Params:
     """The gradient at distance rho from params, in the direction of `towards`."""
     u = _direction(towards)
     moved = jax.tree.map(lambda p, ui: (p + rule.rho * ui).astype(p.dtype), params, u)

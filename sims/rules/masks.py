@@ -1,54 +1,53 @@
-"""The rules of spec.masks, bound to a run: they need randomness or the true labels."""
+"""Masks that need randomness or the true labels of the training split they are bound to (spec.rules.masks)."""
 
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 
-from sims.bound import Bound
-from sims.data import Split
-from sims.down_weighting import in_group, noise_dominated
 from sims.objectives import Batch, Objective, Part
 from sims.per_example import weighted_gradient
-from sims.rules import Params, State, bind, gradient, init, register, with_plain
-from spec.masks import OracleMask, RandomMask
+from sims.rules.base import Around, Params, bind, init, register, with_bound_inner, with_plain
+from sims.rules.bound import BoundToLabels, Context
+from sims.rules.down_weighting import in_group, noise_dominated
+from spec.rules.masks import Mask, OracleMask, RandomMask
 
 
 @dataclass(frozen=True)
-class Masked(Bound):
-    """A record of spec.masks."""
+class Masked(BoundToLabels):
+    """A record of spec.rules.masks."""
+
+    record: Mask
 
 
-register(RandomMask, "base", "alpha")
-register(OracleMask, "base", "alpha")
-register(Masked, "record", "y", "key")
+register(RandomMask, OracleMask, Masked)
 
 
-@bind.register(RandomMask)
-@bind.register(OracleMask)
-def masked(record: RandomMask | OracleMask, train: Split, key: jax.Array) -> Masked:
-    """A record as a rule for a training split. Only the oracle looks at its true labels."""
-    return Masked(record, train.y, key)
+@bind.register
+def _(record: Mask, context: Context) -> Masked:
+    """Only the oracle looks at true labels."""
+    return Masked(with_bound_inner(record, context), context.train.y, context.key)
 
 
 @init.register
-def _(rule: Masked, params: Params) -> State:
-    return init(rule.record.base, params), jnp.zeros((), jnp.int32)
+def _(record: Mask, params: Params) -> Around:
+    return Around(init(record.base, params), jnp.zeros((), jnp.int32))
 
 
-@gradient.register
-def _(rule: Masked, state: State, objective: Objective, params: Params, batch: Batch | Part) -> tuple[Params, State]:
-    base_state, step = state
-    h, g, base_state = with_plain(rule.record.base, base_state, objective, params, batch)
+@with_plain.register
+def _(
+    rule: Masked, state: Around, objective: Objective, params: Params, batch: Batch | Part
+) -> tuple[Params, Params, Around]:
+    h, g, base_state = with_plain(rule.record.base, state.base, objective, params, batch)
     if isinstance(rule.record, RandomMask):
-        mask = _random(rule.record, g, h, jax.random.fold_in(rule.key, step))
+        mask = _random(rule.record, g, h, jax.random.fold_in(rule.key, state.own))
     else:
         mask = _oracle(rule, objective, params, batch)
 
     def reduced(m: jax.Array, hi: jax.Array) -> jax.Array:
         return jnp.where(m, (1 - rule.record.alpha) * hi, hi).astype(hi.dtype)
 
-    return jax.tree.map(reduced, mask, h), (base_state, step + 1)
+    return jax.tree.map(reduced, mask, h), g, Around(base_state, state.own + 1)
 
 
 def _random(record: RandomMask, g: Params, h: Params, key: jax.Array) -> Params:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from spec.compensation import ClusterSelection, MarginSelection, OracleSelection, RandomSelection
+from spec.rules.compensation import ClusterSelection, MarginSelection, OracleSelection, RandomSelection
 from spec.validation import InputError
 
 
@@ -101,7 +101,7 @@ def k_means(selection: ClusterSelection, hidden: jax.Array) -> jax.Array:
 
 
 def targets(target: str, seen: Seen, key: jax.Array) -> jax.Array:
-    """The labels (n,) under which selected examples are taken: see spec.compensation.NoiseCompensated."""
+    """The labels (n,) under which selected examples are taken: see spec.rules.NoiseCompensated."""
     if target == "true":
         return seen.y
     if seen.logits.ndim == 1:

@@ -15,22 +15,23 @@ reweight examples", for the second.
 """
 
 from dataclasses import dataclass
-from numbers import Real
-from typing import Any
 
-import numpy as np
-
+from spec.rules.base import Rule, require_number, shaping
 from spec.validation import require, require_integer, require_real
 
 
-def _require_if_known(name: str, value: Any, **bounds: Any) -> None:
-    """Check a number, and let traced ones and placeholders of the tree machinery pass: there is nothing to look at."""
-    if isinstance(value, Real | np.generic | str | list | tuple | None):
-        require_real(name, value, **bounds)
+@dataclass(frozen=True)
+class Scheme(Rule):
+    """A rule that descends a weighted mean of the losses of its batch."""
+
+    @property
+    def needs_clean_subset(self) -> bool:
+        """Weights come from clean examples, unless they are fixed."""
+        return True
 
 
 @dataclass(frozen=True)
-class MetaReweight:
+class MetaReweight(Scheme):
     """Accumulated weights in [0, 1], all `initial` at the start. eta: step of the look-ahead; 0 drops it."""
 
     beta: float
@@ -38,18 +39,26 @@ class MetaReweight:
     initial: float = 0.5
 
     def __post_init__(self) -> None:
-        _require_if_known("beta", self.beta, low=0.0)
-        _require_if_known("eta", self.eta, low=0.0)
-        _require_if_known("initial", self.initial, low=0.0, high=1.0, high_open=False)
+        require_number("beta", self.beta, 0.0)
+        require_number("eta", self.eta, 0.0)
+        require_number("initial", self.initial, 0.0, 1.0, high_open=False)
+
+    @property
+    def name(self) -> str:
+        return "clipped meta-reweighting"
 
 
 @dataclass(frozen=True)
-class NormalisedReweight:
+class NormalisedReweight(Scheme):
     """Weights from one meta-gradient at zero weights, cut at 0 and scaled to mean one; all 0 where none is positive."""
 
+    @property
+    def name(self) -> str:
+        return "L2RW"
+
 
 @dataclass(frozen=True)
-class FeatureReweight:
+class FeatureReweight(Scheme):
     """With phi the inputs of the last layer, mu_c the clean mean of class c, mu the mean of the mu_c, C classes:
 
         K_ic = <phi_i - mu, mu_c - mu>                    centred False: without mu
@@ -68,7 +77,7 @@ class FeatureReweight:
     centred: bool = True
     shifted: bool = True
     rate: float | None = None
-    threshold: float = 0.5
+    threshold: float = shaping(0.5)
 
     def __post_init__(self) -> None:
         if self.alpha is not None:
@@ -81,9 +90,13 @@ class FeatureReweight:
             require_real("rate", self.rate, low=0.0, low_open=True)
         require_real("threshold", self.threshold, low=0.0, high=1.0)
 
+    @property
+    def name(self) -> str:
+        return "FBR"
+
 
 @dataclass(frozen=True)
-class FixedReweight:
+class FixedReweight(Scheme):
     """Weights that never move, one for correctly labelled and one for mislabelled examples: it needs the true labels.
 
     (1, 0) is the oracle, (1, 1) plain training, (0, 0) leaves all learning to extra clean epochs.
@@ -93,36 +106,14 @@ class FixedReweight:
     mislabelled: float = 0.0
 
     def __post_init__(self) -> None:
-        _require_if_known("clean", self.clean, low=0.0)
-        _require_if_known("mislabelled", self.mislabelled, low=0.0)
+        require_number("clean", self.clean, 0.0)
+        require_number("mislabelled", self.mislabelled, 0.0)
 
+    @property
+    def name(self) -> str:
+        return "fixed weights"
 
-Scheme = MetaReweight | NormalisedReweight | FeatureReweight | FixedReweight
-
-
-@dataclass(frozen=True)
-class CleanSubset:
-    """m examples set aside from the validation split. wrong: the share of their labels moved to other classes."""
-
-    m: int = 100
-    wrong: float = 0.0
-
-    def __post_init__(self) -> None:
-        require_integer("m", self.m, at_least=1)
-        require_real("wrong", self.wrong, low=0.0, high=1.0)
-
-
-@dataclass(frozen=True)
-class CleanEpochs:
-    """Extra training on the clean subset: `epochs` plain epochs of it before every epoch, in batches of `batch`
-
-    (None: all of it at once). Kept apart from the schemes, so that its gain is not mistaken for theirs.
-    """
-
-    epochs: int
-    batch: int | None = None
-
-    def __post_init__(self) -> None:
-        require_integer("epochs", self.epochs, at_least=0)
-        if self.batch is not None:
-            require_integer("batch", self.batch, at_least=1)
+    @property
+    def needs_clean_subset(self) -> bool:
+        """The true labels of the training split are enough."""
+        return False

@@ -10,28 +10,30 @@ With h the gradient of a base rule and g the plain gradient of the same batch, b
 They are ours, to tell what the choice of coordinates contributes.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
-from spec.rules import Group, Wrapper
-from spec.validation import require_choice, require_real
+from spec.rules.base import require_number
+from spec.rules.wrappers import Group, Wrapper
+from spec.validation import require_choice
 
 Match = Literal["count", "energy"]
 
 
 @dataclass(frozen=True)
-class _Mask(Wrapper):
-    """alpha <= 1: the fraction of the base's gradient that is removed."""
+class Mask(Wrapper):
+    """A fraction alpha <= 1 of the base's gradient is removed on some coordinates."""
 
     alpha: float = 0.5
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_real("alpha", self.alpha, low=-float("inf"), high=1.0, high_open=False)
+        require_number("alpha", self.alpha, -math.inf, 1.0, high_open=False)
 
 
 @dataclass(frozen=True)
-class RandomMask(_Mask):
+class RandomMask(Mask):
     """Random coordinates, as many as the group has, or of as much energy."""
 
     group: Group = "B"
@@ -48,7 +50,7 @@ class RandomMask(_Mask):
 
 
 @dataclass(frozen=True)
-class OracleMask(_Mask):
+class OracleMask(Mask):
     """The noise-dominated coordinates."""
 
     @property

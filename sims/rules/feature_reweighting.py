@@ -1,4 +1,4 @@
-r"""FBR: example weights from agreement of features with class means of a clean subset; see spec.reweighting.
+r"""FBR: example weights from agreement of features with class means of a clean subset; see spec.rules.schemes.
 
 Class means come first, so that a batch of n costs O(n C h) for C classes and h features beside its forward pass. The
 released code takes the clean features once an epoch; here they are those of the present parameters.
@@ -14,12 +14,10 @@ import jax
 import jax.numpy as jnp
 
 from sims.objectives import Batch, Objective
-from spec.reweighting import FeatureReweight
+from sims.rules.base import Params, register
+from spec.rules.schemes import FeatureReweight
 
-Params = Any
-
-
-jax.tree_util.register_static(FeatureReweight)
+register(FeatureReweight)
 
 
 def class_means(phi: jax.Array, one_hot: jax.Array) -> tuple[jax.Array, jax.Array]:

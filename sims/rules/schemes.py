@@ -1,4 +1,4 @@
-"""Training with example weights: a scheme and its clean subset as a rule that sims.train can run.
+"""Schemes of example weights (spec.rules.schemes), bound to a training split and its clean subset.
 
 The weights of all training examples are the rule's state, beside the number of the epoch; every step renews those of
 its batch and descends (1/n) sum_i w_i l_i with them.
@@ -11,17 +11,15 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from sims import feature_reweighting, meta_reweighting
 from sims.data import Split
 from sims.objectives import Batch, Objective, Part
 from sims.observables import by_group
 from sims.per_example import weighted_gradient
-from sims.rules import begin_epoch, gradient, init, register, report
-from spec.reweighting import FeatureReweight, FixedReweight, MetaReweight, NormalisedReweight
-
-Params = Any
-
-register(FixedReweight, "clean", "mislabelled")
+from sims.rules import feature_reweighting, meta_reweighting
+from sims.rules.base import Params, begin_epoch, bind, gradient, init, register, report
+from sims.rules.bound import Bound, Context
+from spec.rules.schemes import FeatureReweight, FixedReweight, MetaReweight, NormalisedReweight, Scheme
+from spec.validation import require
 
 
 class Weights(NamedTuple):
@@ -32,32 +30,43 @@ class Weights(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Reweighted:
-    """A rule: scheme (spec.reweighting), the clean subset it looks at, and the weights w (n,) at the start."""
+class Reweighted(Bound):
+    """A scheme, the clean subset it looks at (None: at none), and the weights w (n,) at the start."""
 
-    scheme: Any
-    clean: Batch
+    record: Scheme
+    clean: Batch | None
     w: jax.Array
 
 
-register(Reweighted, "scheme", "clean", "w")
+register(FixedReweight, Reweighted)
 
 
-def reweighted(scheme: Any, clean: Split, train: Split) -> Reweighted:
-    """A scheme as a rule for a training split. The clean subset's observed labels are used, whatever they are.
+@bind.register
+def _(scheme: Scheme, context: Context) -> Reweighted:
+    """The clean subset's observed labels are used, whatever they are. Only FixedReweight looks at true labels."""
+    train, clean = context.train, context.clean
+    found = clean is not None or not scheme.needs_clean_subset
+    require(found, "clean", clean, f"a clean subset, for the weights of {scheme.name}")
+    seen = None if clean is None else Batch(clean.x, clean.t)
+    return Reweighted(scheme, seen, initial_weights(scheme, train))
 
-    Only FixedReweight looks at the true labels of the training split.
-    """
-    initial = scheme.initial if isinstance(scheme, MetaReweight) else 0.5
-    w = jnp.full(len(train.t), initial, train.x.dtype)
+
+def initial_weights(scheme: Scheme, train: Split) -> jax.Array:
+    """The weights of all training examples at the start, (n,)."""
     if isinstance(scheme, FixedReweight):
-        w = jnp.where(train.mislabelled, scheme.mislabelled, scheme.clean).astype(train.x.dtype)
-    return Reweighted(scheme, Batch(clean.x, clean.t), w)
+        return jnp.where(train.mislabelled, scheme.mislabelled, scheme.clean).astype(train.x.dtype)
+    return jnp.full(len(train.t), scheme.initial if isinstance(scheme, MetaReweight) else 0.5, train.x.dtype)
 
 
 @singledispatch
 def update(
-    scheme: Any, w: jax.Array, epoch: jax.Array, objective: Objective, params: Params, batch: Batch, clean: Batch
+    scheme: Scheme,
+    w: jax.Array,
+    epoch: jax.Array,
+    objective: Objective,
+    params: Params,
+    batch: Batch,
+    clean: Batch | None,
 ) -> jax.Array:
     """The new weights (n,) of a batch whose weights are w (n,), from the present parameters."""
     raise TypeError(f"no weights are defined for {scheme!r}")
@@ -99,7 +108,7 @@ def _(
 ) -> tuple[Params, Weights]:
     places = batch.places if isinstance(batch, Part) else slice(None)
     examples = Batch(batch.x, batch.t)
-    w = update(rule.scheme, state.w[places], state.epoch, objective, params, examples, rule.clean)
+    w = update(rule.record, state.w[places], state.epoch, objective, params, examples, rule.clean)
     g = weighted_gradient(objective, params, examples, w / len(w))
     return g, state._replace(w=state.w.at[places].set(w))
 

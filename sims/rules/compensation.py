@@ -1,4 +1,4 @@
-"""Rules of spec.compensation, bound to a run: they need the true labels, randomness, and a count of steps."""
+"""Compensated ascent steps: they need true labels, randomness and a count of steps (spec.rules.compensation)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,47 +8,33 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from sims.bound import Bound, Labelled
-from sims.data import Split
 from sims.objectives import Batch, Objective, Part
-from sims.rules import (
-    ascent_step,
-    bind,
-    displaced,
-    gradient,
-    init,
-    mean_over_shards,
-    register,
-    residual_gradient,
-    shards,
-    unit,
-)
-from sims.selection import Seen, select, targets
-from spec.compensation import Compensation, CompensationSchedule, NoiseCompensated, OracleAscent
-from spec.rules import Sgd
-
-Params = Any
+from sims.rules.ascent import ascent_step, displaced, mean_over_shards, residual_gradient, shards, unit
+from sims.rules.base import Params, bind, gradient, init, register, with_bound_inner
+from sims.rules.bound import BoundToLabels, Context, Labelled
+from sims.rules.selection import Seen, select, targets
+from spec.rules.compensation import Compensation, CompensationSchedule, NoiseCompensated, OracleAscent
+from spec.rules.sam import Sgd
 
 
 @dataclass(frozen=True)
-class Compensated(Bound):
-    """A record of spec.compensation."""
+class Compensated(BoundToLabels):
+    """A record of spec.rules.compensation."""
+
+    record: Compensation
 
 
-@bind.register(NoiseCompensated)
-@bind.register(OracleAscent)
-def compensated(record: Compensation, train: Split, key: jax.Array) -> Compensated:
-    """A record as a rule for a training split. Only oracles look at its true labels."""
-    return Compensated(record, train.y, key)
+register(NoiseCompensated, OracleAscent, Compensated)
 
 
-register(NoiseCompensated, "base", "strength")
-register(OracleAscent, "base")
-register(Compensated, "record", "y", "key")
+@bind.register
+def _(record: Compensation, context: Context) -> Compensated:
+    """Only oracles look at true labels."""
+    return Compensated(with_bound_inner(record, context), context.train.y, context.key)
 
 
 @init.register
-def _(rule: Compensated, params: Params) -> jax.Array:
+def _(record: Compensation, params: Params) -> jax.Array:
     return jnp.int32(0)
 
 
@@ -142,7 +128,7 @@ def smoothed_residuals(objective: Objective, logits: jax.Array, labels: jax.Arra
 
 
 def progress(schedule: CompensationSchedule, step: jax.Array) -> jax.Array:
-    """min(1, r(e/epochs)) in the epoch e of a step (spec.compensation.CompensationSchedule)."""
+    """min(1, r(e/epochs)) in the epoch e of a step (spec.rules.CompensationSchedule)."""
     if schedule.shape == "constant":
         return jnp.ones((), float)
     # As floats of full width first: the ratio of two int32 would be a float32, and make the strength one.

@@ -1,0 +1,120 @@
+r"""The gradient of SGD, of the SAM family and of penalised SGD, by automatic differentiation, from the algorithm.
+
+Each rule of the SAM family says whether the residual d loss/d logits and the network Jacobian feel the perturbation.
+One vector-Jacobian product then gives  mean_i <residual_i(logit network), grad f_i(Jacobian network)>, where a network
+is either the plain one or one whose weights have moved (sims.rules.ascent).
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from sims import factors
+from sims.factors import Network, affine
+from sims.models import Model
+from sims.objectives import Batch, Objective
+from sims.rules.ascent import (
+    displaced,
+    mean_over_shards,
+    relative,
+    relative_gradient,
+    residual_gradient,
+    shard_size,
+    shards,
+    step_along,
+)
+from sims.rules.base import Params, State, gradient, register, with_plain
+from spec.rules.sam import JacobianSam, LogitSam, Perturbed, Regularised, Sam, SamFamily, Sgd
+
+register(Sgd, Sam, LogitSam, JacobianSam, Regularised)
+
+
+@gradient.register
+def _(rule: SamFamily, state: State, objective: Objective, params: Params, batch: Batch) -> tuple[Params, State]:
+    def of(part: Batch) -> Params:
+        return residual_gradient(objective, params, part, *networks(rule, objective, params, part))
+
+    if shard_size(rule, batch) == len(batch.t) or is_factored(rule, objective.model):
+        return of(batch), state
+    return mean_over_shards(of, shards(rule, batch), params), state
+
+
+@with_plain.register
+def _(
+    rule: Perturbed, state: State, objective: Objective, params: Params, batch: Batch
+) -> tuple[Params, Params, State]:
+    factored = is_factored(rule, objective.model)
+    if rule.ascent == "last" or not (factored or shard_size(rule, batch) == len(batch.t)):
+        return with_plain.dispatch(object)(rule, state, objective, params, batch)
+    logit_network, jacobian_network, plain = _ascended(rule, objective, params, batch)
+    return residual_gradient(objective, params, batch, logit_network, jacobian_network), plain(), state
+
+
+def networks(rule: SamFamily, objective: Objective, params: Params, batch: Batch) -> tuple[Network, Network]:
+    """(the network that gives the residuals, the one that gives the Jacobian) of a batch, both to be used at params.
+
+    The batch is one shard, unless the rule is factored on this model: then it may hold many.
+    """
+    return _ascended(rule, objective, params, batch)[:2]
+
+
+def _ascended(
+    rule: SamFamily, objective: Objective, params: Params, batch: Batch
+) -> tuple[Network, Network, Callable[[], Params]]:
+    """networks, and what gives the gradient that the ascent followed: the plain one, unless ascent is 'last'."""
+    plain = objective.network(batch.x)
+    if not isinstance(rule, Perturbed):
+        return plain, plain, lambda: residual_gradient(objective, params, batch, plain, plain)
+    if is_factored(rule, objective.model):
+        logits, pull_back = factors.tap(plain, params)
+        m = shard_size(rule, batch)
+        residuals, size = relative(objective.residuals(logits, batch.t), m)
+        taken = pull_back(residuals)
+        moved = factors.ascended(plain, taken, rule.rho, m, rule.ascent)
+
+        def followed() -> Params:
+            return factors.weighted_sum(plain, params, taken, size)
+    else:
+        g, size = relative_gradient(rule, objective, params, batch)
+        moved = displaced(plain, step_along(rule, params, g))
+
+        def followed() -> Params:
+            return jax.tree.map(lambda leaf: size * leaf, g)
+
+    return moved if rule.perturbs_residual else plain, moved if rule.perturbs_jacobian else plain, followed
+
+
+def is_factored(rule: SamFamily, model: Model) -> bool:
+    """Whether the rule perturbs this model by factors, without a copy of the parameters for every shard.
+
+    Not for n-SAM, whose one copy is cheaper, and not for adaptive shards of several examples, which have no low rank.
+    """
+    if not (model.factored and isinstance(rule, Perturbed)) or rule.sharpness == "batch":
+        return False
+    return rule.ascent != "adaptive" or rule.sharpness in ("example", 1)
+
+
+@gradient.register
+def _(rule: Regularised, state: State, objective: Objective, params: Params, batch: Batch) -> tuple[Params, State]:
+    def total(p: Params) -> jax.Array:
+        hidden = objective.model.hidden(p, batch.x)
+        losses = jax.vmap(objective.loss)(objective.model.readout(p, hidden, affine), batch.t)
+        sizes = jax.vmap(partial(_size, rule.form))(hidden)
+        return (
+            jnp.mean(losses)
+            + rule.activation * jnp.mean(sizes)
+            + rule.last_layer * _size(rule.form, objective.model.head(p))
+        )
+
+    return jax.grad(total)(params), state
+
+
+def _size(form: str, a: jax.Array) -> jax.Array:
+    """||a||^2/2, or ||a||, whose derivative is taken to be 0 at 0."""
+    square = jnp.sum(a**2)
+    if form == "squared":
+        return square / 2
+    positive = square > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1)), 0)
