@@ -7,7 +7,8 @@ import jax
 from benchmarks.steps import ETA, RHO, STEPS, Case
 from benchmarks.steps import case as example
 from benchmarks.timing import Program, Row, ratio
-from sims import models, objectives, rules
+from sims import objectives, rules
+from sims.models import networks
 from spec.rules import DownWeight, Fsam, Gsam, Rule, Sam, Vasso
 
 
@@ -33,7 +34,7 @@ def rows(repeats: int) -> list[Row]:
     found = []
     for sizes in ((64, 256, 10), (64, 256, 256, 10)):
         for n in (128, 1024):
-            problem = example(models.mlp(sizes), n)
+            problem = example(networks.mlp(sizes), n)
             section = f"down-weighting, MLP {'-'.join(map(str, sizes))}, batch {n}"
             bases: list[Rule] = [Sam(RHO, "batch"), Sam(RHO)]
             if n == 128:

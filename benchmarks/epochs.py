@@ -1,7 +1,7 @@
 """What an epoch costs with example weights, and with extra epochs on the clean subset, over plain cross-entropy.
 
 n = 1000 examples of 64 numbers in 10 classes, batches of 50, 100 clean ones, an MLP 64-256-10, SGD with momentum: the
-setting of FBR against the field (paper_repro.zhang2025.field).
+setting of FBR against the field (paper_repro.zhang2025.experiments.field).
 """
 
 from typing import Any
@@ -9,8 +9,10 @@ from typing import Any
 import jax
 
 from benchmarks.timing import Program, Row, ratio
-from sims import models, objectives, observables
-from sims.data import Data, Split
+from sims import objectives
+from sims.data.sampling import Data, Split
+from sims.models import networks
+from sims.observables import scalars
 from sims.rules import Context, bind
 from sims.train import extra_epochs, train
 from spec.clean_subset import CleanEpochs
@@ -32,7 +34,7 @@ def _split(seed: int, n: int) -> Split:
 def epochs(scheme: Scheme, extra: int) -> Program:
     """EPOCHS epochs of training in one compiled program."""
     train_split, clean, held = _split(0, N), _split(1, M), _split(2, M)
-    model = models.mlp((D, 256, CLASSES))
+    model = networks.mlp((D, 256, CLASSES))
 
     @jax.jit
     def run(params: Any, train_split: Split, clean: Split) -> Any:
@@ -43,7 +45,7 @@ def epochs(scheme: Scheme, extra: int) -> Program:
             loss=objectives.cross_entropy,
             params=params,
             data=Data(train_split, held, held),
-            observe=observables.accuracies,
+            observe=scalars.accuracies,
             key=jax.random.key(3),
             extra=extra_epochs(CleanEpochs(extra, 50), clean),
         )[0]

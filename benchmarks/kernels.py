@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.timing import Program, Row, ratio, seconds, share_of_peak
-from sims import models, tangent_kernel
+from sims import tangent_kernel
+from sims.models import networks
 
 N, WIDTH, D = 1000, 1024, 64
 SECTION = f"Tangent kernel, n = {N}, width {WIDTH}, d = {D}"
@@ -35,13 +36,13 @@ print("median", sorted(times)[7])
 """
 
 
-def inputs() -> tuple[models.Model, Any, jax.Array]:
+def inputs() -> tuple[networks.Model, Any, jax.Array]:
     """The network, its parameters and the inputs x (N, D)."""
-    model = models.mlp((D, WIDTH, 1), scaling="ntk")
+    model = networks.mlp((D, WIDTH, 1), scaling="ntk")
     return model, model.init(jax.random.key(0), jnp.float32), jax.random.normal(jax.random.key(1), (N, D), jnp.float32)
 
 
-def contraction(model: models.Model) -> Any:
+def contraction(model: networks.Model) -> Any:
     """Jacobians written out, then contracted."""
 
     @jax.jit

@@ -6,7 +6,8 @@ import jax
 
 from benchmarks import kernels, steps
 from benchmarks.timing import Row
-from sims import models, tangent_kernel
+from sims import tangent_kernel
+from sims.models import networks
 from spec.rules import Sam, Sgd
 
 
@@ -19,7 +20,7 @@ def rows(repeats: int) -> list[Row]:
     """Every row of this section; these numbers do not vary."""
     found = []
     for sizes in ((64, 256, 10), (64, 256, 256, 10)):
-        case = steps.case(models.mlp(sizes), 128)
+        case = steps.case(networks.mlp(sizes), 128)
         _, params, batch = case
         sam = temporaries(steps.ours(Sam(steps.RHO), case), params, batch)
         section = f"Memory of a step, MLP {'-'.join(map(str, sizes))}, batch 128"

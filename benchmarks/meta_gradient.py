@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from benchmarks import torch_peers
 from benchmarks.timing import Program, Row, ratio
-from sims import models
+from sims.models import networks
 from sims.objectives import Batch, Objective, cross_entropy, squared
 from sims.rules.meta_reweighting import couplings
 
@@ -24,7 +24,7 @@ Arguments = tuple[Any, Batch, Batch, jax.Array]
 
 def arguments(classes: int | None) -> tuple[Objective, Arguments]:
     """The objective, and (params, training batch, clean batch, weights)."""
-    model = models.mlp((D, WIDTH, classes or 1))
+    model = networks.mlp((D, WIDTH, classes or 1))
 
     def batch(seed: int, n: int) -> Batch:
         x = jax.random.normal(jax.random.key(seed), (n, D), jnp.float32)

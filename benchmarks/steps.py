@@ -10,16 +10,17 @@ from optax import contrib
 
 from benchmarks import torch_peers
 from benchmarks.timing import Program, Row, ratio
-from sims import models, objectives, rules
+from sims import objectives, rules
+from sims.models import networks
 from spec.networks import LeNet
 from spec.rules import JacobianSam, LogitSam, Rule, Sam, Sgd
 
 RHO, ETA, STEPS = 0.1, 0.1, 20
-Case = tuple[models.Model, Any, objectives.Batch]
+Case = tuple[networks.Model, Any, objectives.Batch]
 Gradient = Callable[[Any, objectives.Batch], Any]
 
 
-def case(model: models.Model, n: int, d: int = 64) -> Case:
+def case(model: networks.Model, n: int, d: int = 64) -> Case:
     """A model, its parameters and one random batch of n examples with ten classes."""
     x = jax.random.normal(jax.random.key(0), (n, d), jnp.float32)
     t = jax.random.randint(jax.random.key(1), (n,), 0, 10)
@@ -84,7 +85,7 @@ def rows(repeats: int) -> list[Row]:
     found = []
     for sizes in ((64, 256, 10), (64, 256, 256, 10)):
         for n in (128, 1024):
-            found += _mlp(case(models.mlp(sizes), n), f"MLP {'-'.join(map(str, sizes))}, batch {n}", repeats)
+            found += _mlp(case(networks.mlp(sizes), n), f"MLP {'-'.join(map(str, sizes))}, batch {n}", repeats)
     return found + _convolutions(repeats)
 
 
@@ -109,7 +110,7 @@ def _mlp(case: Case, section: str, repeats: int) -> list[Row]:
 
 def _convolutions(repeats: int) -> list[Row]:
     """LeNet has no factors: what 1-SAM costs there by the plain path."""
-    small = case(models.lenet(LeNet((8, 8, 1)), 10), 128)
+    small = case(networks.lenet(LeNet((8, 8, 1)), 10), 128)
     pairs = [("1-SAM step", Sam(RHO)), ("n-SAM step", Sam(RHO, "batch"))]
     few, sgd = max(3, repeats // 5), scanned(ours(Sgd(), small), small)
     return [

@@ -8,7 +8,8 @@ import numpy as np
 
 from benchmarks import steps, torch_peers
 from benchmarks.timing import Program, Row, ratio, share_of_peak
-from sims import models, objectives, rules
+from sims import objectives, rules
+from sims.models import networks
 from spec.rules import Sam
 
 N, D, STEPS, ETA, SMALL = 1000, 100, 500, 0.1, 100
@@ -44,7 +45,7 @@ def _run(gradient: Any, rho: jax.Array, w: jax.Array, sweep: Sweep) -> jax.Array
 
 
 def _ours(rho: jax.Array, p: Any, batch: objectives.Batch) -> Any:
-    return rules.gradient(Sam(rho), (), objectives.Objective(models.linear(D), objectives.logistic), p, batch)[0]
+    return rules.gradient(Sam(rho), (), objectives.Objective(networks.linear(D), objectives.logistic), p, batch)[0]
 
 
 def _vmap_grad(rho: jax.Array, p: Any, batch: objectives.Batch) -> Any:
@@ -91,7 +92,7 @@ def numpy_loop(sweep: Sweep) -> Program:
 
 def mlp_programs() -> tuple[Program, Program, float]:
     """(vectorised, looped, operations) for 64 configurations of an MLP in batches of 128."""
-    model, _, batch = steps.case(models.mlp(MLP), 128)
+    model, _, batch = steps.case(networks.mlp(MLP), 128)
     objective = objectives.Objective(model, objectives.cross_entropy)
     rho = jnp.repeat(jnp.linspace(0.01, 0.1, 8, dtype=jnp.float32), 8)
     params = jax.vmap(lambda k: model.init(k, jnp.float32))(jax.random.split(jax.random.key(0), 64))

@@ -1,6 +1,13 @@
 """Training as it is done: data, models, rules and what is recorded, from the records of spec.
 
 Importing any part of sims makes every rule of spec.rules known.
+
+runs, train, ensemble       a TrainingRun over seeds; one training; programs vectorised over seeds
+objectives                  batches and losses: what a rule takes the gradient of
+factors, per_example        per-example gradients as outer products, never written out
+tangent_kernel              the empirical tangent kernel, from the same factors
+data, models, observables   what is trained on, what is trained, what is recorded
+rules                       the gradient of every rule, and rules bound to a training split
 """
 
 from sims import rules

@@ -13,7 +13,7 @@ with inputs a_i and delta_i taken from one forward and one backward pass (`tap`)
 where + 1 belongs to the bias and is absent without one. A shard of m examples moves along the mean of its gradients: a
 change of rank m. Every formula is exact at any size of step; only the order of summation differs from the plain path.
 
-Valid for networks that use every parameter in exactly one dense layer: `sims.models.Model.factored`.
+Valid for networks that use every parameter in exactly one dense layer: `sims.models.networks.Model.factored`.
 """
 
 import operator

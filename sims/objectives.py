@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from sims.factors import Dense, Network, affine
-from sims.models import Model
+from sims.models.networks import Model
 
 Params = Any
 

@@ -10,7 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from sims import data, ensemble, models, objectives, observables, real_data, rules
+from sims import ensemble, objectives, rules
+from sims.data import real_data, sampling
+from sims.models import networks
+from sims.observables import scalars
 from sims.train import extra_epochs, train
 from spec.problems import RealData
 from spec.rules import Sgd
@@ -36,7 +39,7 @@ def simulate(unit: TrainingRun) -> xr.Dataset:
 
 
 @cache
-def _source(problem: RealData) -> data.Source:
+def _source(problem: RealData) -> sampling.Source:
     return real_data.load(problem)
 
 
@@ -44,17 +47,17 @@ def _source(problem: RealData) -> data.Source:
 def _program(
     kind: jax.tree_util.PyTreeDef, unit: TrainingRun, size: int, classes: int | None
 ) -> Callable[[jax.Array, Mapping[str, jax.Array], Any], Mapping[str, jax.Array]]:
-    model = models.build(unit.network, size, classes)
+    model = networks.build(unit.network, size, classes)
     loss = objectives.logistic if classes is None else objectives.cross_entropy
-    recorded = observables.together(*map(observables.observable, unit.observe))
+    recorded = scalars.together(*map(scalars.observable, unit.observe))
 
     def run(key: jax.Array, hyper: Mapping[str, jax.Array], shared: Any) -> Mapping[str, jax.Array]:
         source, traced = shared
         draw, start, order = jax.random.split(key, 3)
-        drawn = data.sample(unit.problem, draw, dtype=jnp.dtype(unit.dtype), source=source)
+        drawn = sampling.sample(unit.problem, draw, dtype=jnp.dtype(unit.dtype), source=source)
         rule, clean, extra = jax.tree.unflatten(kind, traced), None, None
         if unit.clean is not None and classes is not None:
-            drawn, clean = data.set_aside(drawn, unit.clean, classes, jax.random.fold_in(key, 4))
+            drawn, clean = sampling.set_aside(drawn, unit.clean, classes, jax.random.fold_in(key, 4))
             extra = extra_epochs(unit.extra, clean)
         rule = rules.bind(rule, rules.Context(drawn.train, clean, jax.random.fold_in(key, 3)))
         params = model.init(start, jnp.dtype(unit.dtype))

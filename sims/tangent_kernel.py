@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from sims import factors
-from sims.models import Model
+from sims.models.networks import Model
 from spec.validation import require, require_choice, require_integer
 
 Params = Any

@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from sims.data import Data, Split
-from sims.models import Model
+from sims.data.sampling import Data, Split
+from sims.models.networks import Model
 from sims.objectives import Batch, Objective, Part
-from sims.observables import Observable
+from sims.observables.scalars import Observable
 from sims.rules import begin_epoch, gradient, init, report
 from spec.clean_subset import CleanEpochs
 from spec.rules import Sgd

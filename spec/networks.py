@@ -1,4 +1,4 @@
-"""Architectures as records. Input and output sizes come from the problem; sims.models.build makes the functions."""
+"""Architectures as records. Input and output sizes come from the problem; sims.models builds the functions."""
 
 from dataclasses import dataclass
 from typing import Literal

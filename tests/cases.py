@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sims.data import Data, Split
-from sims.models import Model, lenet, linear, mlp, two_layer_linear
+from sims.data.sampling import Data, Split
+from sims.models.networks import Model, lenet, linear, mlp, two_layer_linear
 from sims.objectives import Batch, Objective, cross_entropy, logistic
 from sims.rules import gradient, init
 from spec.networks import LeNet

@@ -1,6 +1,7 @@
 """The house rules, enforced on the source itself."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,34 @@ def test_the_rule_would_catch_an_import_inside_a_function() -> None:
 
 def test_every_room_is_looked_at() -> None:
     assert {f.relative_to(ROOT).parts[0] for f in FILES} >= {"spec", "theory", "sims", "figures", "paper_repro"}
+
+
+PAPERS = sorted(file.parent.name for file in (ROOT / "paper_repro").glob("*/paper.py"))
+
+
+def modules(tree: ast.AST) -> set[str]:
+    """Every module that is named by an import, in full."""
+    names = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    froms = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module]
+    return names | {f"{n.module}.{a.name}" for n in froms for a in n.names}
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_no_paper_imports_another(paper: str) -> None:
+    others = tuple(f"paper_repro.{other}." for other in PAPERS if other != paper)
+    files = sorted((ROOT / "paper_repro" / paper).rglob("*.py"))
+    found = {str(f): [m for m in modules(ast.parse(f.read_text())) if m.startswith(others)] for f in files}
+    assert {name: names for name, names in found.items() if names} == {}
+
+
+ROOMS_OF_MODULES = [file for top in ("theory", "sims") for file in sorted((ROOT / top).rglob("__init__.py"))]
+
+
+@pytest.mark.parametrize("file", ROOMS_OF_MODULES, ids=lambda f: str(f.parent.relative_to(ROOT)))
+def test_a_room_names_all_that_is_in_it(file: Path) -> None:
+    contents = ast.get_docstring(ast.parse(file.read_text())) or ""
+    files = {f.stem for f in file.parent.glob("*.py")} | {f.parent.name for f in file.parent.glob("*/__init__.py")}
+    assert sorted(files - {"__init__"} - set(re.findall(r"\w+", contents))) == []
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))

@@ -1,23 +1,23 @@
 """What the project has on Baek et al. (2024): symbols, statements, experiments and claims."""
 
-from paper_repro.baek2024 import (
-    accuracy_claims,
-    decay_claims,
-    four_number_claims,
-    gradient_claims,
-    group_claims,
-    network_claims,
-    network_dynamics_claims,
-    network_margin_claims,
-    ratio_claims,
-    weight_claims,
+from paper_repro.baek2024.claims import (
+    accuracy,
+    example_weights,
+    expectations,
+    four_numbers,
+    gradients,
+    layer_decay,
+    network_dynamics,
+    network_gradients,
+    network_margins,
+    ratio,
 )
-from paper_repro.baek2024.ablation import DIGITS, MNIST1D
-from paper_repro.baek2024.dependence import DEPENDENCE, DEPENDENCE_MNIST1D
-from paper_repro.baek2024.network_figures import MARGIN_CEILING, NETWORK_DYNAMICS
-from paper_repro.baek2024.shrinkage import SHRINKAGE
-from paper_repro.baek2024.theory_figures import RATIO, UPWEIGHTING
-from paper_repro.baek2024.toy import LINEAR_TOY
+from paper_repro.baek2024.experiments.ablation import DIGITS, MNIST1D
+from paper_repro.baek2024.experiments.dependence import DEPENDENCE, DEPENDENCE_MNIST1D
+from paper_repro.baek2024.experiments.formulas import RATIO, UPWEIGHTING
+from paper_repro.baek2024.experiments.network_formulas import MARGIN_CEILING, NETWORK_DYNAMICS
+from paper_repro.baek2024.experiments.shrinkage import SHRINKAGE
+from paper_repro.baek2024.experiments.toy import LINEAR_TOY
 from paper_repro.registry import Paper, Statement
 
 PAPER = Paper(
@@ -46,7 +46,7 @@ PAPER = Paper(
         Statement(
             "Section 3",
             "The 1-SAM gradient of logistic regression is −t σ(−t⟨w,x⟩ + ρ‖x‖) x",
-            "theory.logistic.example_gradients",
+            "theory.logistic.regression.example_gradients",
             ("baek2024.closed_form", "baek2024.amplification"),
             "baek2024.upweighting",
             "holds exactly",
@@ -54,7 +54,7 @@ PAPER = Paper(
         Statement(
             "Lemma 3.1",
             "σ(−z+C)/σ(−z) is strictly increasing in z for C > 0: low-loss points are up-weighted most",
-            "theory.logistic.amplification",
+            "theory.logistic.regression.amplification",
             ("baek2024.lemma_3_1", "baek2024.amplification_slopes", "baek2024.amplification_limits"),
             "baek2024.upweighting",
             "holds; all points are boosted, by factors in (1, e^C)",
@@ -62,7 +62,7 @@ PAPER = Paper(
         Statement(
             "Section 3, reading",
             "SAM up-weights clean examples, which have the lower loss early in training",
-            "theory.logistic.clean_noisy_ratio_log_slope",
+            "theory.logistic.regression.clean_noisy_ratio_log_slope",
             ("baek2024.ratio_slope", "baek2024.ratio_condition", "baek2024.population_sign"),
             "baek2024.clean_noisy_ratio",
             "holds exactly when the mislabelled have the larger self-weighted weight; in population, when w_1 > 0",
@@ -70,7 +70,7 @@ PAPER = Paper(
         Statement(
             "Section 3, linear experiment",
             "On the linear toy SAM reaches a higher early-stopped test accuracy",
-            "theory.mixture.accuracy",
+            "theory.logistic.mixture.accuracy",
             ("baek2024.toy_gain", "baek2024.exact_test_accuracy"),
             "baek2024.toy_gain",
             "holds for 1-SAM from a random start; the gain is transient and vanishes from w = 0",
@@ -78,7 +78,7 @@ PAPER = Paper(
         Statement(
             "follows from Section 3",
             "1-SAM descends a convex robust loss, reweights but never reorders, and tends to the mean classifier",
-            "theory.logistic.robust_loss",
+            "theory.logistic.regression.robust_loss",
             (
                 "baek2024.robust_loss",
                 "baek2024.training_path",
@@ -94,7 +94,7 @@ PAPER = Paper(
         Statement(
             "n-SAM, Section 2",
             "A shared ascent step shifts margins by ρ t⟨x, u⟩, far less than 1-SAM's ρ‖x‖",
-            "theory.logistic.shared_margin_shift",
+            "theory.logistic.regression.shared_margin_shift",
             ("baek2024.batch_shifts", "baek2024.batch_shift_at_zero", "baek2024.batch_shift_rate"),
             "baek2024.toy_curves",
             "exact at finite n",
@@ -102,7 +102,7 @@ PAPER = Paper(
         Statement(
             "Section 4.1",
             "Explicit reweighting (L-SAM) does not explain SAM's gain in networks; the Jacobian (J-SAM) does",
-            "theory.logistic.example_weights",
+            "theory.logistic.regression.example_weights",
             ("baek2024.linear_split",),
             "baek2024.digits_ablation",
             "shown on digits at one common ρ; L-SAM gains too once its ρ is tuned; in the linear model L-SAM is 1-SAM",
@@ -110,7 +110,7 @@ PAPER = Paper(
         Statement(
             "Section 4.2, Proposition 4.1",
             "In a two-layer linear network J-SAM is SGD with an L2 penalty on activations and last-layer weights",
-            "theory.linear_network.penalised_gradient",
+            "theory.linear_networks.gradients.penalised_gradient",
             (
                 "baek2024.proposition_4_1",
                 "baek2024.penalty_coefficients",
@@ -126,7 +126,7 @@ PAPER = Paper(
         Statement(
             "Section 4.2, reading",
             "The penalty keeps the loss of correctly fit points high by constraining the output",
-            "theory.linear_network_margins.penalty_on_margins",
+            "theory.linear_networks.margins.penalty_on_margins",
             (
                 "baek2024.margin_velocity",
                 "baek2024.penalty_on_margins",
@@ -141,7 +141,7 @@ PAPER = Paper(
         Statement(
             "Section 4.3, motivation",
             "Deep networks: the same penalty motivates regularising activations and the last layer",
-            "theory.symbolic_networks.expansion",
+            "theory.symbolic.networks.expansion",
             ("baek2024.jacobian_expansion",),
             None,
             "to first order in ρ, in any smooth network, J-SAM penalises the norm of the whole Jacobian",
@@ -149,7 +149,7 @@ PAPER = Paper(
         Statement(
             "Section 4.3, norms",
             "Under SAM hidden activations and the last layer stay smaller than under SGD",
-            "theory.layer_decay.decay",
+            "theory.linear_networks.layer_decay.decay",
             ("baek2024.layer_decay", "baek2024.last_layer_decay"),
             "baek2024.shrinkage",
             "derived for the last layer of any network, at first order in ρ: J-SAM shrinks it by the mean of "
@@ -176,7 +176,7 @@ PAPER = Paper(
         Statement(
             "follows from Section 4.2",
             "Training of two-layer linear networks is a closed system; on signal plus noise it is four numbers",
-            "theory.linear_network_groups.velocity",
+            "theory.linear_networks.signal_noise.velocity",
             (
                 "baek2024.network_path",
                 "baek2024.class_path",
@@ -203,14 +203,14 @@ PAPER = Paper(
         DEPENDENCE,
         DEPENDENCE_MNIST1D,
     ),
-    claims=gradient_claims.CLAIMS
-    + weight_claims.CLAIMS
-    + ratio_claims.CLAIMS
-    + group_claims.CLAIMS
-    + accuracy_claims.CLAIMS
-    + network_claims.CLAIMS
-    + network_margin_claims.CLAIMS
-    + network_dynamics_claims.CLAIMS
-    + four_number_claims.CLAIMS
-    + decay_claims.CLAIMS,
+    claims=gradients.CLAIMS
+    + example_weights.CLAIMS
+    + ratio.CLAIMS
+    + expectations.CLAIMS
+    + accuracy.CLAIMS
+    + network_gradients.CLAIMS
+    + network_margins.CLAIMS
+    + network_dynamics.CLAIMS
+    + four_numbers.CLAIMS
+    + layer_decay.CLAIMS,
 )

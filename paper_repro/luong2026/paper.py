@@ -1,11 +1,11 @@
 """What the project has on Luong et al. (2026): symbols, statements, experiments and claims."""
 
-from paper_repro.luong2026 import expansion_claims, mixture_claims, ratio_claims, two_group_claims
-from paper_repro.luong2026.composition import COMPOSITION, LINEAR_DIGITS
-from paper_repro.luong2026.controls import CONTROLS
-from paper_repro.luong2026.theory_figures import RATIO_REGIONS, SIGNAL_MEMORY
-from paper_repro.luong2026.toy import TOY
-from paper_repro.luong2026.variations import VARIATIONS
+from paper_repro.luong2026.claims import expansion, mixture, ratio, two_groups
+from paper_repro.luong2026.experiments.composition import COMPOSITION, LINEAR_DIGITS
+from paper_repro.luong2026.experiments.controls import CONTROLS
+from paper_repro.luong2026.experiments.formulas import RATIO_REGIONS, SIGNAL_MEMORY
+from paper_repro.luong2026.experiments.toy import TOY
+from paper_repro.luong2026.experiments.variations import VARIATIONS
 from paper_repro.registry import Paper, Statement
 
 PAPER = Paper(
@@ -27,7 +27,7 @@ PAPER = Paper(
         Statement(
             "README, update",
             "SANER multiplies the SAM gradient by 1 − α where 0 < r < 1",
-            "theory.down_weighting.groups",
+            "theory.down_weighting.ratio.groups",
             ("luong2026.update",),
             "luong2026.toy",
             "transcribed exactly; the released code's α means the kept fraction",
@@ -35,7 +35,7 @@ PAPER = Paper(
         Statement(
             "README, theory",
             "Where a noisy gradient dominates a direction, SAM amplifies the clean gradient more than the noisy one",
-            "theory.down_weighting.sides",
+            "theory.down_weighting.ratio.sides",
             ("luong2026.ratio_identity", "luong2026.conflict_regions", "luong2026.dominated_side"),
             "luong2026.ratio_regions",
             "derived: for 1-SAM, and where r < 1; it speaks of the two signs, and of noise only if each sign is pure",
@@ -43,7 +43,7 @@ PAPER = Paper(
         Statement(
             "README, theory figure",
             "The ratio over the plane of clean and mislabelled margins has a region of down-weighting",
-            "theory.two_groups.boundaries",
+            "theory.down_weighting.two_groups.boundaries",
             (
                 "luong2026.two_group_ratio",
                 "luong2026.equal_groups",
@@ -56,7 +56,7 @@ PAPER = Paper(
         Statement(
             "README, transitional phase",
             "Down-weighting happens while the model turns from fitting clean to memorising mislabelled examples",
-            "theory.transition.phases",
+            "theory.down_weighting.transition.phases",
             ("luong2026.signal_memory_path",),
             "luong2026.signal_memory",
             "in a linear model with orthogonal memory the order is A, C, B, C, A or A, C, A: reversal comes first and "
@@ -65,7 +65,7 @@ PAPER = Paper(
         Statement(
             "follows for n-SAM",
             "The ratio of n-SAM is 1 + ρ(Hg/‖g‖)ᵢ/gᵢ to first order, and never below 1 on energy average",
-            "theory.down_weighting.first_order_ratio",
+            "theory.down_weighting.ratio.first_order_ratio",
             (
                 "luong2026.first_order",
                 "luong2026.energy",
@@ -78,7 +78,7 @@ PAPER = Paper(
         Statement(
             "follows for the mixture",
             "Expected shares of the groups among noise- and clean-dominated coordinates",
-            "theory.mixture_groups.expected_fractions",
+            "theory.down_weighting.expected_shares.expected_fractions",
             ("luong2026.expected_shares",),
             None,
             "normal orthants, exact to O(n⁻²) for a w that does not depend on the sample",
@@ -96,7 +96,7 @@ PAPER = Paper(
         Statement(
             "Released script on MNIST, 0 against 1",
             "While a linear model turns to mislabelled examples, SAM down-weights what they dominate",
-            "theory.down_weighting.dominance",
+            "theory.down_weighting.ratio.dominance",
             (),
             "luong2026.linear_digits",
             "for 1-SAM, whose theory it is: on digits 0 and 1 its group B is 92 % noise-dominated, and 96 % of the "
@@ -106,7 +106,7 @@ PAPER = Paper(
         Statement(
             "README, deep networks",
             "Group B is dominated by mislabelled examples, and the theory's premise holds in networks",
-            "theory.down_weighting.dominance",
+            "theory.down_weighting.ratio.dominance",
             (),
             "luong2026.composition",
             "in part: on digits B holds 34 % noise-dominated and 25 % clean-dominated coordinates, the first being 7.5 "
@@ -152,5 +152,5 @@ PAPER = Paper(
         ),
     ),
     experiments=(RATIO_REGIONS, SIGNAL_MEMORY, TOY, LINEAR_DIGITS, COMPOSITION, CONTROLS, *VARIATIONS),
-    claims=ratio_claims.CLAIMS + two_group_claims.CLAIMS + expansion_claims.CLAIMS + mixture_claims.CLAIMS,
+    claims=ratio.CLAIMS + two_groups.CLAIMS + expansion.CLAIMS + mixture.CLAIMS,
 )

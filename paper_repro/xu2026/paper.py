@@ -1,22 +1,13 @@
 """What the project has on Xu et al. (2026): symbols, statements, experiments and claims."""
 
 from paper_repro.registry import Paper, Statement
-from paper_repro.xu2026 import (
-    angle_claims,
-    batch_claims,
-    bound_claims,
-    proof_claims,
-    rate_claims,
-    sign_claims,
-    step_claims,
-    tilt_claims,
-)
-from paper_repro.xu2026.ablations import ABLATIONS
-from paper_repro.xu2026.angle_figures import ANGLES, RESIDUALS
-from paper_repro.xu2026.bound_figures import BOUND
-from paper_repro.xu2026.curves import FIG_1
-from paper_repro.xu2026.deciding import DECIDING
-from paper_repro.xu2026.rate_figures import FINITE_BATCHES, RATES
+from paper_repro.xu2026.claims import angle, batches, effective_rate, proof, sign, step, tilt, worth_of_the_bound
+from paper_repro.xu2026.experiments.ablations import ABLATIONS
+from paper_repro.xu2026.experiments.angle import ANGLES, RESIDUALS
+from paper_repro.xu2026.experiments.bound import BOUND
+from paper_repro.xu2026.experiments.curves import FIG_1
+from paper_repro.xu2026.experiments.deciding import DECIDING
+from paper_repro.xu2026.experiments.effective_rate import FINITE_BATCHES, RATES
 
 PAPER = Paper(
     key="xu2026",
@@ -38,7 +29,7 @@ PAPER = Paper(
         Statement(
             "equation 3 and after",
             "Label noise biases the gradient",
-            "theory.noise_compensation.tilt",
+            "theory.compensation.correction.tilt",
             ("xu2026.tilt", "xu2026.curvature"),
             "xu2026.angle",
             "exactly: it adds a constant tilt to logistic regression and changes no curvature",
@@ -46,7 +37,7 @@ PAPER = Paper(
         Statement(
             "after equation 9",
             "Clean and noisy gradients have a negative inner product, which turns SAM's perturbation away",
-            "theory.perturbation_angle.perturbation_angle",
+            "theory.compensation.angle.perturbation_angle",
             (
                 "xu2026.angle",
                 "xu2026.overshoot_zone",
@@ -61,7 +52,7 @@ PAPER = Paper(
         Statement(
             "equations 10 to 13, Algorithm 1",
             "Adding the gradient of simulated noise, projected onto the ball, compensates the perturbation",
-            "theory.noise_compensation.compensated_step",
+            "theory.compensation.correction.compensated_step",
             ("xu2026.step", "xu2026.suppression"),
             None,
             "the step is implemented as printed; in logistic regression it suppresses the selected examples",
@@ -69,7 +60,7 @@ PAPER = Paper(
         Statement(
             "equation 12, the sign",
             "The simulated noise is added",
-            "theory.noise_compensation.helpful_sign",
+            "theory.compensation.correction.helpful_sign",
             (
                 "xu2026.sign_rule",
                 "xu2026.effective_rate",
@@ -84,7 +75,7 @@ PAPER = Paper(
         Statement(
             "equation 12, the sign, in a batch of a network that fits its labels",
             "The simulated noise is added",
-            "theory.compensation_sign.threshold",
+            "theory.compensation.sign.threshold",
             (
                 "xu2026.sign_moments",
                 "xu2026.sign_threshold",
@@ -100,7 +91,7 @@ PAPER = Paper(
         Statement(
             "Tables I to IV: NCSAM tests better than SAM",
             "The compensation makes the difference",
-            "theory.noise_compensation.helpful_sign",
+            "theory.compensation.correction.helpful_sign",
             ("xu2026.sign_rule",),
             "xu2026.deciding",
             "no: the published form wins in none of four blocks (digits, MNIST-1D; symmetric, instance-dependent "
@@ -132,7 +123,7 @@ PAPER = Paper(
         Statement(
             "equation 12 on one batch",
             "The same in a batch of finite size",
-            "theory.noise_compensation.finite_batch_optimum",
+            "theory.compensation.correction.finite_batch_optimum",
             ("xu2026.finite_batch_error", "xu2026.reversal_batch", "xu2026.reversal_direction"),
             "xu2026.finite_batch",
             "in small batches of many dimensions adding lowers the squared error, by shrinking the gradient: variance "
@@ -141,7 +132,7 @@ PAPER = Paper(
         Statement(
             "abstract: compensation of the perturbation removes the harm of the noise",
             "A corrected perturbation gives a corrected step",
-            "theory.noise_compensation.cancelling_shift",
+            "theory.compensation.correction.cancelling_shift",
             ("xu2026.descent_bias", "xu2026.cancelling_shift"),
             None,
             "no: the descent keeps the whole tilt under any perturbation; a shift by −H⁻¹c would cancel it",
@@ -149,7 +140,7 @@ PAPER = Paper(
         Statement(
             "Theorem 1 and its proof",
             "A PAC-Bayes bound with 1/(1 − α) and the effective sample n(1 − α)",
-            "theory.pac_bayes.theorem_1",
+            "theory.compensation.pac_bayes.theorem_1",
             (
                 "xu2026.theorem_1",
                 "xu2026.gaussian_divergence",
@@ -163,19 +154,19 @@ PAPER = Paper(
         Statement(
             "Theorem 1, reading",
             "The bound explains generalisation under symmetric and instance-dependent noise",
-            "theory.pac_bayes.repaired",
+            "theory.compensation.pac_bayes.repaired",
             ("xu2026.vacuous", "xu2026.memorisation", "xu2026.instance_dependent"),
             "xu2026.bound",
             "vacuous for networks; prefers memorisers; false under instance-dependent noise, repaired here",
         ),
     ),
     experiments=(ANGLES, RESIDUALS, RATES, FINITE_BATCHES, BOUND, FIG_1, ABLATIONS, DECIDING),
-    claims=tilt_claims.CLAIMS
-    + angle_claims.CLAIMS
-    + batch_claims.CLAIMS
-    + rate_claims.CLAIMS
-    + sign_claims.CLAIMS
-    + step_claims.CLAIMS
-    + proof_claims.CLAIMS
-    + bound_claims.CLAIMS,
+    claims=tilt.CLAIMS
+    + angle.CLAIMS
+    + batches.CLAIMS
+    + effective_rate.CLAIMS
+    + sign.CLAIMS
+    + step.CLAIMS
+    + proof.CLAIMS
+    + worth_of_the_bound.CLAIMS,
 )

@@ -1,21 +1,14 @@
 """What the project has on Zhang et al. (2025): symbols, statements, experiments and claims."""
 
 from paper_repro.registry import Paper, Statement
-from paper_repro.zhang2025 import (
-    alignment_claims,
-    coupling_claims,
-    kernels,
-    mean_field_claims,
-    recursion_claims,
-    regrowth_claims,
-    width_claims,
-)
-from paper_repro.zhang2025.after_filtering import POST_FILTERING
-from paper_repro.zhang2025.field import FIELD
-from paper_repro.zhang2025.finite_width import FINITE_WIDTH
-from paper_repro.zhang2025.kernel_blocks import KERNEL_BLOCKS
-from paper_repro.zhang2025.phase_diagram import PHASE_DIAGRAM
-from paper_repro.zhang2025.phases import PHASES
+from paper_repro.zhang2025.claims import alignment, coupling, finite_width, flow, recursion, regrowth
+from paper_repro.zhang2025.experiments import kernels
+from paper_repro.zhang2025.experiments.after_filtering import POST_FILTERING
+from paper_repro.zhang2025.experiments.field import FIELD
+from paper_repro.zhang2025.experiments.finite_width import FINITE_WIDTH
+from paper_repro.zhang2025.experiments.kernel_blocks import KERNEL_BLOCKS
+from paper_repro.zhang2025.experiments.phase_diagram import PHASE_DIAGRAM
+from paper_repro.zhang2025.experiments.phases import PHASES
 
 PAPER = Paper(
     key="zhang2025",
@@ -44,7 +37,7 @@ PAPER = Paper(
         Statement(
             "algorithm and its dynamics",
             "Weights follow a similarity-weighted coupling with the clean subset, at a speed set by β",
-            "theory.meta_reweighting.step",
+            "theory.reweighting.recursion.step",
             ("zhang2025.recursion", "zhang2025.signed_coupling"),
             "zhang2025.phases",
             "exact for linearised networks; one signed sum G decides the direction of every weight",
@@ -52,7 +45,7 @@ PAPER = Paper(
         Statement(
             "phase 1, alignment",
             "Examples that agree with the clean subset are amplified, others suppressed",
-            "theory.reweighting_phases.arrival",
+            "theory.reweighting.phases.arrival",
             (
                 "zhang2025.drift",
                 "zhang2025.alignment_times",
@@ -66,7 +59,7 @@ PAPER = Paper(
         Statement(
             "phase 2, filtering",
             "Mislabelled weights vanish until the clean-subset loss levels off",
-            "theory.reweighting_mean_field.solve",
+            "theory.reweighting.flow.solve",
             (
                 "zhang2025.filtering",
                 "zhang2025.mean_field",
@@ -79,7 +72,7 @@ PAPER = Paper(
         Statement(
             "phase 3, after filtering",
             "With the clean-subset loss the coupling vanishes, and filtering becomes sensitive to perturbations",
-            "theory.reweighting_regrowth.energy",
+            "theory.reweighting.regrowth.energy",
             (
                 "zhang2025.vanishing_coupling",
                 "zhang2025.regret",
@@ -116,10 +109,10 @@ PAPER = Paper(
     ),
     experiments=(kernels.KERNEL_WIDTH, PHASES, FINITE_WIDTH, PHASE_DIAGRAM, POST_FILTERING, KERNEL_BLOCKS, FIELD),
     claims=kernels.CLAIMS
-    + recursion_claims.CLAIMS
-    + alignment_claims.CLAIMS
-    + mean_field_claims.CLAIMS
-    + width_claims.CLAIMS
-    + regrowth_claims.CLAIMS
-    + coupling_claims.CLAIMS,
+    + recursion.CLAIMS
+    + alignment.CLAIMS
+    + flow.CLAIMS
+    + finite_width.CLAIMS
+    + regrowth.CLAIMS
+    + coupling.CLAIMS,
 )

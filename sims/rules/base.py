@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from sims.data import Split
+from sims.data.sampling import Split
 from sims.objectives import Batch, Objective, Part
 from sims.rules.bound import Bound, Context
 from spec.rules.base import Rule, is_input

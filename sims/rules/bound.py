@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import jax
 
-from sims.data import Split
+from sims.data.sampling import Split
 from sims.objectives import Batch, Part
 from spec.rules.base import Rule, Sharpness
 from spec.validation import InputError

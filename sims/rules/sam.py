@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from sims import factors
 from sims.factors import Network, affine
-from sims.models import Model
+from sims.models.networks import Model
 from sims.objectives import Batch, Objective
 from sims.rules.ascent import (
     displaced,

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from sims.data import Split
+from sims.data.sampling import Split
 from sims.objectives import Batch, Objective, Part
-from sims.observables import by_group
+from sims.observables.scalars import by_group
 from sims.per_example import weighted_gradient
 from sims.rules import feature_reweighting, meta_reweighting
 from sims.rules.base import Params, begin_epoch, bind, gradient, init, register, report

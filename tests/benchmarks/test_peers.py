@@ -10,14 +10,15 @@ from cases import distance
 
 from benchmarks import kernels, meta_gradient, steps, sweeps, timing, torch_peers
 from benchmarks.__main__ import main, plot, table
-from sims import models, tangent_kernel
+from sims import tangent_kernel
+from sims.models import networks
 from spec.rules import Sam
 from spec.validation import InputError
 
 
 @pytest.fixture
 def case():
-    return steps.case(models.mlp((64, 8, 10)), 4)
+    return steps.case(networks.mlp((64, 8, 10)), 4)
 
 
 @pytest.mark.parametrize("peer", [steps.vmap_grad, steps.optax_per_example])

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from sims import models, objectives, rules
+from sims import objectives, rules
+from sims.models import networks
 from spec.rules import JacobianSam, LogitSam, Rule, Sam, Sgd
 
 pytestmark = pytest.mark.evidence
@@ -40,7 +41,7 @@ def torch_gradient(rule: Rule, params: list[torch.Tensor], x: torch.Tensor, t: t
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda r: f"{r.name}-{r.sharpness}")
 def test_rule_equals_torch(rule: Rule, key: jax.Array, rng: np.random.Generator) -> None:
-    model = models.mlp((5, 8, 7, 4))
+    model = networks.mlp((5, 8, 7, 4))
     params = model.init(key, jnp.float64)
     x, t = rng.normal(size=(6, 5)), rng.integers(0, 4, 6)
     objective = objectives.Objective(model, objectives.cross_entropy)

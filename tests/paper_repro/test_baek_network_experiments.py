@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from paper_repro.baek2024 import ablation, cost, dependence
+from paper_repro.baek2024.experiments import ablation, dependence, step_cost
 from paper_repro.explore import InMemory
 from paper_repro.trajectories import at_validated_epoch
 from spec.networks import Mlp
@@ -89,10 +89,10 @@ def test_gains_are_paired_and_rho_is_tuned_on_validation(monkeypatch):
 
 
 def test_cost_is_relative_to_sgd(monkeypatch):
-    monkeypatch.setattr(cost, "RULES", (Sgd(), JacobianSam(0.1), Sam(0.1)))
-    monkeypatch.setattr(cost, "STEPS", 2)
-    monkeypatch.setattr(cost, "ROUNDS", 3)
-    measured = cost.measure(cost.Cost(RealData(), Mlp((8,)), 10))["cost"]
+    monkeypatch.setattr(step_cost, "RULES", (Sgd(), JacobianSam(0.1), Sam(0.1)))
+    monkeypatch.setattr(step_cost, "STEPS", 2)
+    monkeypatch.setattr(step_cost, "ROUNDS", 3)
+    measured = step_cost.measure(step_cost.Cost(RealData(), Mlp((8,)), 10))["cost"]
     np.testing.assert_allclose(measured.sel(rule="SGD"), 1)
     assert np.all(measured > 0)
     assert np.all(np.diff(measured, axis=1) >= 0)

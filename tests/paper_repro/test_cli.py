@@ -13,8 +13,8 @@ import pytest
 
 from paper_repro import __main__ as cli
 from paper_repro import store
-from paper_repro.baek2024.gradient_claims import CLOSED_FORM
-from paper_repro.baek2024.stated import closed_form
+from paper_repro.baek2024.claims.gradients import CLOSED_FORM
+from paper_repro.baek2024.claims.predicted_gradients import closed_form
 from spec.rules import Sam
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from paper_repro import comparison
-from paper_repro.comparison import Entry
 from paper_repro.explore import InMemory
-from paper_repro.luong2026 import controls, variations
-from paper_repro.luong2026.on_data import OnData
+from paper_repro.luong2026.experiments import controls, variations
+from paper_repro.luong2026.experiments.settings import OnData
+from paper_repro.shared import comparison
+from paper_repro.shared.comparison import Entry
 from spec.networks import Mlp
 from spec.observables import Accuracies
 from spec.problems import RealData

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from paper_repro.comparison import units
-from paper_repro.xu2026 import verdicts
-from paper_repro.xu2026.deciding import DECIDING, Deciding, entries, matched_in_length
-from paper_repro.xu2026.verdicts import ORACLE, PUBLISHED, SAM
+from paper_repro.shared.comparison import units
+from paper_repro.xu2026.experiments import decisions
+from paper_repro.xu2026.experiments.deciding import DECIDING, Deciding, entries, matched_in_length
+from paper_repro.xu2026.experiments.decisions import ORACLE, PUBLISHED, SAM
 from spec.rules import MarginSelection, OracleAscent, OracleSelection
 from spec.validation import InputError
 
@@ -79,7 +79,7 @@ def made_up(**changes):
         return ("run", "seed", "record"), np.array(values)[:, None, None] * np.ones((1, 4, 1)) * early
 
     reading = ("run", "seed"), levels[:, None] + 0.1 * seeds
-    logs = {n: log(0.3 * levels) for n in verdicts.LATE}
+    logs = {n: log(0.3 * levels) for n in decisions.LATE}
     logs |= {"eps_norm": log(lengths), "right": log(right), "kept": log(0.7 + 0 * right), "gamma": log(0.1 + 0 * right)}
     cosine = {"clean_cosine": (("run", "seed", "record"), (levels[:, None] + seeds)[..., None] * early)}
     accuracy = {"validation_accuracy": (("run", "seed", "record"), reading[1][..., None] * np.array([1.0, 0.5]))}
@@ -92,34 +92,34 @@ def made_up(**changes):
 def test_the_sign_rule_is_confirmed_by_results_that_follow_it_and_refuted_by_others():
     follows, opposes = made_up(), made_up(**{PUBLISHED: (0.97, 0.19, 0.2)})
     for dataset, expected in ((follows, "as predicted"), (opposes, "against")):
-        (pair,) = verdicts.pairs(verdicts.late(dataset))
+        (pair,) = decisions.pairs(decisions.late(dataset))
         assert (pair.predicted, pair.right, pair.kept) == pytest.approx((-1, 0.2, 0.7))
         assert pair.window == pytest.approx(2 * 0.3 / (1 + 0.3 - 0.2))
-        tally, each = verdicts.sign_rule(verdicts.late(dataset))
+        tally, each = decisions.sign_rule(decisions.late(dataset))
         assert {row[2:] for row in tally.rows} == {("1", "0", "0") if expected == "as predicted" else ("0", "1", "0")}
         assert each.rows[0][-1].endswith(expected)
-    (precise,) = verdicts.pairs(verdicts.late(made_up(**{PUBLISHED: (0.85, 0.19, 0.9), MINUS: (0.9, 0.05, 0.9)})))
+    (precise,) = decisions.pairs(decisions.late(made_up(**{PUBLISHED: (0.85, 0.19, 0.9), MINUS: (0.9, 0.05, 0.9)})))
     assert (precise.predicted, precise.window) == (1, 1)
 
 
 def test_an_interval_that_holds_zero_decides_nothing():
-    tally, _ = verdicts.sign_rule(verdicts.late(made_up(**{PUBLISHED: (0.9, 0.19, 0.2)})))
+    tally, _ = decisions.sign_rule(decisions.late(made_up(**{PUBLISHED: (0.9, 0.19, 0.2)})))
     assert {row[2:] for row in tally.rows} == {("0", "0", "1")}
 
 
 def test_the_gain_is_split_at_the_plain_sam_of_nearest_length():
-    dataset = verdicts.late(made_up())
-    assert verdicts.matched(dataset, PUBLISHED) == f"{SAM}, ρ × 4"
-    assert verdicts.matched(dataset, ORACLE) == SAM
-    (row,) = [row for row in verdicts.length(dataset).rows if row[1] == PUBLISHED]
+    dataset = decisions.late(made_up())
+    assert decisions.matched(dataset, PUBLISHED) == f"{SAM}, ρ × 4"
+    assert decisions.matched(dataset, ORACLE) == SAM
+    (row,) = [row for row in decisions.length(dataset).rows if row[1] == PUBLISHED]
     gain, longer, rest = (float(cell.split()[0]) for cell in row[4:])
     assert (gain, longer, rest) == pytest.approx((5.0, 4.0, 1.0), abs=0.06)
     assert row[-1].endswith(": shown")
 
 
 def test_regimes_name_the_best_plain_sam_and_who_wins():
-    rows = {row[1]: row[2] for row in verdicts.regimes(verdicts.late(made_up())).rows}
-    assert verdicts.best_sam(made_up()) == f"{SAM}, ρ × 4"
+    rows = {row[1]: row[2] for row in decisions.regimes(decisions.late(made_up())).rows}
+    assert decisions.best_sam(made_up()) == f"{SAM}, ρ × 4"
     assert rows[f"published − SAM of the best ρ ({SAM}, ρ × 4)"].endswith(": shown")
     assert rows[f"published − its other sign ({MINUS})"].endswith(": reversed")
     assert not any("random" in says for says in rows)  # not among these methods

@@ -3,7 +3,7 @@
 import pytest
 from matplotlib.figure import Figure
 
-from paper_repro.baek2024.toy import LINEAR_TOY, LinearToy
+from paper_repro.baek2024.experiments.toy import LINEAR_TOY, LinearToy
 from paper_repro.explore import draw, explore
 from paper_repro.registry import adjusted
 from spec.validation import InputError

@@ -7,7 +7,7 @@ import pytest
 
 from paper_repro import __main__ as cli
 from paper_repro import page, papers, reference
-from paper_repro.baek2024.theory_figures import UPWEIGHTING
+from paper_repro.baek2024.experiments.formulas import UPWEIGHTING
 from spec.validation import InputError
 
 

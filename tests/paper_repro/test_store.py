@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from paper_repro import store
-from paper_repro.baek2024.theory_figures import Upweighting, upweighting
+from paper_repro.baek2024.experiments.formulas import Upweighting, upweighting
 from spec.validation import InputError
 
 

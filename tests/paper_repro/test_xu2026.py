@@ -3,21 +3,21 @@
 import numpy as np
 import pytest
 
-from paper_repro.xu2026 import ablations, cells, curves
+from paper_repro.xu2026.experiments import ablations, curves, printed_settings
 from spec.rules import ClusterSelection, MarginSelection, NoiseCompensated, Sam, Sgd
 
 CURVES = curves.reported().rename(reported_method="method", reported_epoch="epoch")
 
 
 def test_settings_of_algorithm_1_are_as_printed():
-    strengths = {cell: record.strength for cell, record in cells.PUBLISHED.items()}
+    strengths = {cell: record.strength for cell, record in printed_settings.PUBLISHED.items()}
     assert strengths == {
         ("CIFAR-10", "symmetric 20 %"): 0.1,
         ("CIFAR-100", "symmetric 20 %"): 0.3,
         ("Animal-10N", "natural"): 0.05,
         ("Food-101N", "natural"): 0.1,
     }
-    for record in cells.PUBLISHED.values():
+    for record in printed_settings.PUBLISHED.values():
         assert (record.sign, record.project, record.target, record.smoothing) == (1, "ball", "highest", 0.0)
         assert isinstance(record.selection, MarginSelection)
         assert record.schedule.warm_up == 50
@@ -25,10 +25,10 @@ def test_settings_of_algorithm_1_are_as_printed():
 
 def test_settings_of_the_released_code_are_those_of_its_table():
     """gamma of the README is the strength: step size 0.05 times the code's multiple."""
-    found = [(r.strength, r.selection.largest_rate) for r in cells.RELEASED.values()]
+    found = [(r.strength, r.selection.largest_rate) for r in printed_settings.RELEASED.values()]
     expected = [(0.1, 0.2), (0.25, 0.4), (1.25, 0.4), (0.25, 0.2), (0.75, 0.4), (1.5, 0.4)]
     np.testing.assert_allclose(found, expected)
-    for record in cells.RELEASED.values():
+    for record in printed_settings.RELEASED.values():
         assert (record.sign, record.project, record.target, record.smoothing) == (1, None, "uniform", 0.1)
         assert isinstance(record.selection, ClusterSelection)
         assert (record.selection.clusters, record.schedule.warm_up) == (5, 49)

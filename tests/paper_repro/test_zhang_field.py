@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from paper_repro.zhang2025 import field
-from paper_repro.zhang2025 import field_entries as sets
+from paper_repro.zhang2025.experiments import field
+from paper_repro.zhang2025.experiments import field_entries as sets
 from sims import simulate
 from spec.clean_subset import CleanEpochs, CleanSubset
 from spec.networks import Mlp

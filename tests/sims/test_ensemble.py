@@ -12,7 +12,7 @@ import xarray as xr
 from cases import CASES, N
 
 from sims.ensemble import PROGRAMS, NonFiniteError, _fitting, ensemble, require_finite
-from sims.observables import losses
+from sims.observables.scalars import losses
 from sims.train import train
 from spec.rules import Sam
 from spec.seeds import named_seeds

@@ -9,7 +9,7 @@ import pytest
 from cases import CASES, MODELS, PERTURBED, RHO, D, N, distance, flat, plain
 
 from sims import factors, per_example
-from sims.models import mlp
+from sims.models.networks import mlp
 from sims.objectives import Batch, Objective, cross_entropy, logistic
 from sims.rules import gradient, is_factored
 from spec.rules import JacobianSam, LogitSam, Sam, Sgd

@@ -7,7 +7,7 @@ import pytest
 from cases import CASES, MODELS, flat
 
 from sims import tangent_kernel
-from sims.models import mlp
+from sims.models.networks import mlp
 from spec.validation import InputError
 
 

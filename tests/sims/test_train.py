@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from cases import CASES, D, N, distance, flat, plain
 
-from sims.data import Data, Split
-from sims.models import linear
+from sims.data.sampling import Data, Split
+from sims.models.networks import linear
 from sims.objectives import Batch
-from sims.observables import accuracies, losses, overlaps, together
+from sims.observables.scalars import accuracies, losses, overlaps, together
 from sims.train import train
 from spec.rules import JacobianSam, LogitSam, Sam, Sgd
 from spec.training import Training

@@ -1,0 +1,208 @@
+"""Claims on example weights at finite n: Lemma 3.1 and reordering."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from paper_repro.baek2024.claims.predicted_gradients import ANY, OURS, SECTION, margins, shifts
+from paper_repro.shared.logistic_cases import Case, gradient_norms, random_case, weights
+from sims import objectives
+from spec.claims import Claim, Exact, Mutant, Ordering
+from spec.rules import Sam, Sgd
+from theory.logistic import regression
+
+
+def _measured_amplification(case: Case, factor: float = 1.0) -> np.ndarray:
+    return gradient_norms(Sam(0.0), case, factor) / gradient_norms(Sgd(), case)
+
+
+AMPLIFICATION = Claim(
+    id="baek2024.amplification",
+    origin="paper",
+    source=SECTION,
+    statement="1-SAM multiplies the gradient of an example by sigma(-z + C)/sigma(-z), C = rho||x||.",
+    regime=ANY,
+    tolerance=Exact(),
+    setup=random_case,
+    predicted=lambda c: regression.amplification(margins(c), shifts(c)),
+    measured=_measured_amplification,
+    mutants=(
+        Mutant("its limit e^C everywhere", predicted=lambda c: np.exp(shifts(c))),
+        Mutant("margin with the wrong sign", predicted=lambda c: regression.amplification(-margins(c), shifts(c))),
+        Mutant("rho doubled", measured=partial(_measured_amplification, factor=2.0)),
+    ),
+    theory="theory.logistic.regression.amplification",
+    figure="baek2024.upweighting",
+)
+
+
+def _increments(case: Case, factor: float = 1.0) -> np.ndarray:
+    """Differences of the measured amplification along increasing margin, at equal norms; one row."""
+    order = np.argsort(margins(case), axis=1)
+    return np.diff(np.take_along_axis(_measured_amplification(case, factor), order, axis=1), axis=1).reshape(1, -1)
+
+
+LEMMA_3_1 = Claim(
+    id="baek2024.lemma_3_1",
+    origin="paper",
+    source="Baek et al. (2024), Lemma 3.1",
+    statement="For C > 0 the amplification is strictly increasing in the margin: low-loss points are up-weighted most.",
+    regime="examples of equal norm, rho > 0",
+    tolerance=Ordering(),
+    setup=partial(random_case, equal_norms=True),
+    predicted=lambda c: np.ones((c.t.shape[1] - 1) * len(c.t)),
+    measured=_increments,
+    mutants=(Mutant("a descent step (C < 0)", measured=partial(_increments, factor=-1.0)),),
+    theory="theory.logistic.regression.log_amplification_slope",
+    figure="baek2024.upweighting",
+)
+
+
+def _slopes(case: Case) -> np.ndarray:
+    """d/dz of the amplification, d/dz and d/dC of its logarithm, by differentiating the simulator's loss."""
+    residual = jax.grad(objectives.logistic)
+
+    def f(z: Any, C: Any) -> Any:
+        return residual(z - C, 1.0) / residual(z, 1.0)
+
+    def log_f(z: Any, C: Any) -> Any:
+        return jnp.log(f(z, C))
+
+    z, C = jnp.asarray(margins(case).ravel()), jnp.asarray(shifts(case).ravel())
+    slope, log_slope, log_slope_in_C = (
+        np.asarray(jax.vmap(g)(z, C)) for g in (jax.grad(f), jax.grad(log_f), jax.grad(log_f, argnums=1))
+    )
+    # Relative to f, so that one large amplification does not set the scale for all.
+    return np.stack([slope / np.asarray(jax.vmap(f)(z, C)), log_slope, log_slope_in_C])
+
+
+def _stated_slopes(case: Case) -> np.ndarray:
+    z, C = margins(case).ravel(), shifts(case).ravel()
+    first = regression.amplification_slope(z, C) / regression.amplification(z, C)
+    return np.stack([first, regression.log_amplification_slope(z, C), regression.log_amplification_slope_in_C(z, C)])
+
+
+SLOPES = Claim(
+    id="baek2024.amplification_slopes",
+    origin="derived",
+    source=OURS,
+    statement="f' = f (sigma(z) - sigma(z-C)), (log f)' = sigma(z) - sigma(z-C), d log f/dC = sigma(z-C).",
+    regime="any z and C",
+    tolerance=Exact(),
+    setup=random_case,
+    predicted=_stated_slopes,
+    measured=_slopes,
+    mutants=(
+        Mutant("sign", predicted=lambda c: -_stated_slopes(c)),
+        Mutant("C dropped", predicted=lambda c: _stated_slopes(c._replace(rho=0 * c.rho))),
+    ),
+    theory="theory.logistic.regression.amplification_slope",
+    figure="baek2024.upweighting",
+)
+
+
+def _at_margins(case: Case, levels: tuple[float, ...], factor: float = 1.0) -> np.ndarray:
+    """Measured amplification over its stated limit, for one example moved to each margin: w = z x/||x||^2."""
+    x = case.x[:, :1]
+    toward = x[:, 0] / np.sum(x**2, axis=2)
+    columns = [
+        _measured_amplification(Case(z * toward, x, np.ones(x.shape[:2]), case.mislabelled[:, :1], case.rho), factor)
+        for z in levels
+    ]
+    return np.concatenate(columns, axis=1)
+
+
+def _limits(case: Case) -> np.ndarray:
+    C = shifts(case)[:, 0]
+    return np.stack([np.ones_like(C), 2 / (1 + np.exp(-C)), np.exp(C)], axis=1)
+
+
+LIMITS = Claim(
+    id="baek2024.amplification_limits",
+    origin="derived",
+    source=OURS,
+    statement="The amplification tends to 1 for misfit points, is 2/(1+e^-C) at z = 0, and tends to e^C at large z.",
+    regime="measured at z = -60, 0, 60 with C below 20: the distance to the limits is below e^-40",
+    tolerance=Exact(),
+    setup=lambda s: (lambda c: c._replace(rho=np.minimum(c.rho, 20 / np.linalg.norm(c.x, axis=2)[:, 0])))(
+        random_case(s)
+    ),
+    predicted=lambda c: np.ones(3),
+    measured=lambda c: _at_margins(c, (-60.0, 0.0, 60.0)) / _limits(c),
+    mutants=(
+        Mutant("limits exchanged", measured=lambda c: _at_margins(c, (-60.0, 0.0, 60.0)) / _limits(c)[:, ::-1]),
+        Mutant("rho doubled", measured=lambda c: _at_margins(c, (-60.0, 0.0, 60.0), 2.0) / _limits(c)),
+    ),
+    theory="theory.logistic.regression.amplification",
+    figure="baek2024.upweighting",
+)
+
+
+def _weight_increments(case: Case) -> np.ndarray:
+    """Differences of the 1-SAM weights along increasing margin; one row."""
+    order = np.argsort(margins(case), axis=1)
+    return np.diff(np.take_along_axis(weights(Sam(0.0), case), order, axis=1), axis=1).reshape(1, -1)
+
+
+NEVER_REORDERS = Claim(
+    id="baek2024.never_reorders",
+    origin="derived",
+    source=OURS,
+    statement="1-SAM never reorders examples: a larger margin keeps the smaller weight at every rho.",
+    regime="equal norms; with unequal norms see baek2024.reordering_radius",
+    tolerance=Ordering(),
+    setup=partial(random_case, equal_norms=True),
+    predicted=lambda c: -np.ones((c.t.shape[1] - 1) * len(c.t)),
+    measured=_weight_increments,
+    mutants=(
+        Mutant(
+            "examples of unequal norm",
+            measured=lambda c: _weight_increments(
+                c._replace(x=c.x * np.linspace(0.2, 3, c.x.shape[1])[:, None], w=c.w * 0.3)
+            ),
+        ),
+    ),
+    theory="theory.logistic.regression.relative_weight",
+)
+
+
+def _weight_gaps(case: Case, radius_factor: float = 1.0) -> np.ndarray:
+    """s_i - s_j at 0.9 and at 1.1 times the stated radius, oriented so that z_i > z_j; pairs with a finite radius."""
+    z, norms = margins(case), np.linalg.norm(case.x, axis=2)
+    swap = (z[:, 0] < z[:, 1])[:, None]
+    z, norms = (np.where(swap, a[:, 1::-1], a[:, :2]) for a in (z, norms))
+    radius = regression.reordering_radius(z[:, 0], z[:, 1], norms[:, 0], norms[:, 1])
+    finite = radius * norms[:, 0] - z[:, 0] < 15  # beyond, both weights round to one
+    rho = radius[finite] * radius_factor
+    pair = Case(case.w[finite], case.x[finite, :2], case.t[finite, :2], case.mislabelled[finite, :2], rho)
+    signs = np.where(swap[finite, 0], -1.0, 1.0)
+    gaps = [signs * -np.diff(weights(Sam(0.0), pair, factor), axis=1)[:, 0] for factor in (0.9, 1.1)]
+    return np.stack(gaps, axis=1).reshape(1, -1)
+
+
+REORDERING = Claim(
+    id="baek2024.reordering_radius",
+    origin="derived",
+    source=OURS,
+    statement="With unequal norms two examples change order exactly at rho = (z_i - z_j)/(||x_i|| - ||x_j||).",
+    regime="pairs whose larger margin has the larger norm; weights at the radius below sigma(15)",
+    tolerance=Ordering(),
+    setup=random_case,
+    predicted=lambda c: np.tile([-1.0, 1.0], _weight_gaps(c).size // 2),
+    measured=_weight_gaps,
+    mutants=(Mutant("radius doubled", measured=partial(_weight_gaps, radius_factor=2.0)),),
+    theory="theory.logistic.regression.reordering_radius",
+)
+
+
+CLAIMS = (
+    AMPLIFICATION,
+    LEMMA_3_1,
+    SLOPES,
+    LIMITS,
+    NEVER_REORDERS,
+    REORDERING,
+)

@@ -1,0 +1,146 @@
+"""Claims on training in four numbers: two-layer linear networks on signal plus noise."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from paper_repro.baek2024.claims.measured_networks import NetworkCase, mixtures, observed, orthogonal_networks, trained
+from paper_repro.baek2024.claims.network_dynamics import FEW, PATH_RULES, SWAPPED, TRAINING
+from paper_repro.baek2024.claims.network_gradients import OURS_4
+from paper_repro.shared.logistic_cases import with_rho
+from sims.data import sampling
+from sims.models import networks as models
+from spec.claims import Asymptotic, Claim, Exact, Mutant, Sample
+from spec.problems import SignalNoiseMixture
+from spec.rules import JacobianSam, LogitSam, Sam, SamFamily, Sgd
+from spec.training import Training
+from theory.linear_networks import signal_noise as groups
+
+NAMES = ("signal_overlap", "last_norm", "clean_margin", "mislabelled_margin")
+
+
+class _Design(NamedTuple):
+    """The sample a case was drawn from, and the case."""
+
+    sample: Sample
+    networks: NetworkCase
+
+
+def _design(sample: Sample) -> _Design:
+    sample = Sample(sample.seed, FEW)
+    return _Design(sample, orthogonal_networks(sample))
+
+
+def _simulated_summaries(case: NetworkCase) -> np.ndarray:
+    """(rules, summaries, problems, records)."""
+    mislabelled = np.broadcast_to(np.arange(case.t.shape[1]) < 3, case.t.shape)
+    runs = [observed(trained(rule, case, TRAINING), mislabelled) for rule in PATH_RULES]
+    return np.array([[run[name] for name in groups.Summaries._fields] for run in runs])
+
+
+def _stated_summaries(design: _Design, rules: tuple[SamFamily, ...] = PATH_RULES, noise: float = 1.0) -> np.ndarray:
+    """The same from four numbers. noise: factor of the length of the noise."""
+    (n, d), rows = design.networks.x.shape[1:], []
+    for rule in rules:
+        runs = []
+        for v, rho, B, a in zip(design.networks.v, design.networks.rho, *mixtures(design.sample), strict=True):
+            gamma = float(noise * a / np.sqrt(d - 1))
+            problem = SignalNoiseMixture(n, d, float(B), gamma, 3 / n, "orthogonal")
+            r, moving = float(np.linalg.norm(v)), with_rho(rule, float(rho))
+            states = groups.descend(moving, problem, r=r, eta=TRAINING.eta, steps=TRAINING.epochs)
+            runs.append(np.array(groups.summaries(problem, states[:: TRAINING.record_every])))
+        rows.append(np.stack(runs, axis=1))
+    return np.stack(rows)
+
+
+FOUR_NUMBERS = Claim(
+    id="baek2024.four_numbers",
+    origin="derived",
+    source=OURS_4,
+    statement="On signal plus orthogonal noise the whole run of every rule is a width-one network on two examples: "
+    "overlap, norms, margins and balance follow from four numbers.",
+    regime=f"exactly orthogonal noise of equal length, W = 0 at the start; {TRAINING.epochs} full-batch steps",
+    tolerance=Exact(),
+    setup=_design,
+    predicted=_stated_summaries,
+    measured=lambda design: _simulated_summaries(design.networks),
+    mutants=(
+        Mutant("other rules", predicted=partial(_stated_summaries, rules=SWAPPED)),
+        Mutant("noise a hundredth longer", predicted=partial(_stated_summaries, noise=1.01)),
+        Mutant(
+            "Gaussian noise in few dimensions",
+            measured=lambda design: _simulated_summaries(orthogonal_networks(design.sample, gaussian=True)),
+        ),
+    ),
+    theory="theory.linear_networks.signal_noise.velocity",
+    figure="baek2024.network_dynamics",
+)
+
+
+DIMENSIONS, RATE_RULE = (128, 512, 2048), Sam(0.25)
+RATE_TRAINING = Training(eta=0.1, epochs=60, record_every=6)
+
+
+def _mixture(d: int) -> SignalNoiseMixture:
+    """Four examples, one of them mislabelled, noise of length 2 whatever the dimension."""
+    return SignalNoiseMixture(4, d, B=1.5, gamma=2 / np.sqrt(d - 1), Delta=0.25, noise="orthogonal")
+
+
+def _gaussian_runs(sample: Sample) -> np.ndarray:
+    """Simulated (sizes, summaries, seeds, records): Gaussian noise, W of the usual random start, ||v|| = 1."""
+    rows = []
+    for d in DIMENSIONS:
+        model = models.two_layer_linear(d, 4)
+
+        def draw(key: jax.Array, d: int = d, model: models.Model = model) -> Any:
+            sampled, start = jax.random.split(key)
+            split = sampling.sample(_mixture(d), sampled, dtype=jnp.float64, n_test=1).train
+            params = model.init(start, jnp.float64)
+            return split, {"W": params["W"], "v": params["v"] / jnp.linalg.norm(params["v"])}
+
+        split, params = jax.jit(jax.vmap(draw))(jax.random.split(jax.random.key(sample.seed), 4 * sample.count))
+        x, t, y, W, v = map(np.asarray, (split.x, split.t, split.y, params["W"], params["v"]))
+        run = trained(RATE_RULE, NetworkCase(W, v, x, t, np.full(len(x), RATE_RULE.rho)), RATE_TRAINING)
+        seen = observed(run, t != y)
+        rows.append(np.array([seen[name] for name in NAMES]))
+    return np.stack(rows)
+
+
+def _largest_deviation(
+    runs: np.ndarray, rule: SamFamily = RATE_RULE, problem: Callable[[int], Any] = _mixture
+) -> np.ndarray:
+    """Over the run and over NAMES, in units of the largest value that each takes, (seeds, sizes)."""
+    columns = []
+    for d, run in zip(DIMENSIONS, runs, strict=True):
+        states = groups.descend(rule, problem(d), r=1.0, eta=RATE_TRAINING.eta, steps=RATE_TRAINING.epochs)
+        stated = groups.summaries(problem(d), states[:: RATE_TRAINING.record_every])
+        gaps = [np.abs(run[i] - getattr(stated, n)) / np.abs(getattr(stated, n)).max() for i, n in enumerate(NAMES)]
+        columns.append(np.max(gaps, axis=(0, 2)))
+    return np.stack(columns, axis=1)
+
+
+FOUR_NUMBERS_RATE = Claim(
+    id="baek2024.four_numbers_rate",
+    origin="derived",
+    source=OURS_4,
+    statement="With Gaussian noise and a random start the largest error of the four numbers over a whole run of 1-SAM "
+    "falls as d^(-1/2).",
+    regime="n, width, length of the noise and number of steps fixed; d -> inf; overlap, ||v|| and both mean margins",
+    tolerance=Asymptotic(sizes=DIMENSIONS, exponent=-0.5, wrong_exponents=(0.0, -1.0)),
+    setup=_gaussian_runs,
+    predicted=lambda runs: np.zeros(len(DIMENSIONS)),
+    measured=_largest_deviation,
+    mutants=(
+        Mutant("the numbers of SGD", measured=partial(_largest_deviation, rule=Sgd())),
+        Mutant("the numbers of J-SAM", measured=partial(_largest_deviation, rule=JacobianSam(RATE_RULE.rho))),
+        Mutant("the numbers of L-SAM", measured=partial(_largest_deviation, rule=LogitSam(RATE_RULE.rho))),
+    ),
+    theory="theory.linear_networks.signal_noise.descend",
+    figure="baek2024.network_dynamics",
+)
+
+CLAIMS = (FOUR_NUMBERS, FOUR_NUMBERS_RATE)

@@ -1,0 +1,189 @@
+"""The measured side of the claims on two-layer linear networks: sims called on numpy arrays, through the rules."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from paper_repro.shared.logistic_cases import with_rho
+from sims import objectives, rules
+from sims.data.sampling import Data, Split
+from sims.models import networks
+from sims.train import train
+from spec.claims import Sample
+from spec.rules import JacobianSam, LogitSam, Sam, SamFamily, Sgd
+from spec.training import Training
+from theory.linear_networks import gradients as linear_network
+
+FloatArray = NDArray[np.float64]
+RULES: tuple[SamFamily, ...] = (Sgd(), Sam(0.0), LogitSam(0.0), JacobianSam(0.0, 3), Sam(0.0, "batch"))
+
+
+class NetworkCase(NamedTuple):
+    """Random problems, stacked: W (p, h, d), v (p, h) or (p, k, h), x (p, n, d), t (p, n), rho (p,)."""
+
+    W: FloatArray
+    v: FloatArray
+    x: FloatArray
+    t: NDArray
+    rho: FloatArray
+
+    @property
+    def params(self) -> dict[str, FloatArray]:
+        """The parameters as sims.models.networks.two_layer_linear names them."""
+        return {"W": self.W, "v": self.v}
+
+    @property
+    def batch(self) -> objectives.Batch:
+        """The examples as one stacked batch."""
+        return objectives.Batch(jnp.asarray(self.x), jnp.asarray(self.t))
+
+
+def random_networks(
+    sample: Sample, *, n: int = 6, d: int = 5, h: int = 4, classes: int | None = None, orthogonal: bool = False
+) -> NetworkCase:
+    """Unequal layers and inputs of unequal norm, asymmetric labels, rho over a decade and a half.
+
+    orthogonal: inputs that are exactly orthogonal within each problem (n <= d).
+    """
+    rng = np.random.default_rng(sample.seed)
+    p = sample.count
+    x = rng.normal(0.3, 1.0, (p, n, d))
+    if orthogonal:
+        x = np.linalg.qr(x.transpose(0, 2, 1))[0].transpose(0, 2, 1)
+    x = x * rng.uniform(0.3, 2.0, (p, n, 1))
+    t = np.where(rng.uniform(size=(p, n)) < 0.4, 1.0, -1.0) if classes is None else rng.integers(0, classes, (p, n))
+    v = rng.normal(0.2, 1.0, (p, h) if classes is None else (p, classes, h))
+    return NetworkCase(rng.normal(0.1, 0.7, (p, h, d)), v, x, t, 10 ** rng.uniform(-1.0, 0.5, p))
+
+
+def objective(case: NetworkCase) -> objectives.Objective:
+    """The two-layer network of a case with its loss; apply does not depend on the sizes."""
+    if case.v.ndim == 2:
+        return objectives.Objective(networks.two_layer_linear(1, 1), objectives.logistic)
+    return objectives.Objective(networks.two_layer_linear(1, 1, classes=case.v.shape[1]), objectives.cross_entropy)
+
+
+def network_gradients(rule: SamFamily, case: NetworkCase, factor: float = 1.0) -> FloatArray:
+    """The rule's gradient for every problem, at rho = factor * case.rho: W row by row, then v; (p, size)."""
+    gradients = _gradients(objective(case), rule, case.params, case.batch, case.rho * factor)
+    return np.asarray(flat(gradients))
+
+
+@partial(jax.jit, static_argnums=0)
+def _gradients(objective: objectives.Objective, rule: Any, params: Any, batch: objectives.Batch, rho: Any) -> Any:
+    def one(params: Any, batch: objectives.Batch, rho: Any) -> Any:
+        return rules.gradient(with_rho(rule, rho), (), objective, params, batch)[0]
+
+    return jax.vmap(one)(params, batch, rho)
+
+
+def flat(gradients: dict[str, Any]) -> jax.Array:
+    """Stacked trees {W, v} as rows."""
+    return jnp.concatenate([jnp.asarray(gradients[k]).reshape(len(gradients[k]), -1) for k in ("W", "v")], axis=1)
+
+
+def unflat(rows: FloatArray, case: NetworkCase) -> tuple[FloatArray, FloatArray]:
+    """Rows back as stacks of W and of v."""
+    size = case.W[0].size
+    return rows[:, :size].reshape(case.W.shape), rows[:, size:].reshape(case.v.shape)
+
+
+def stated_gradients(rule: Any, case: NetworkCase, factor: float = 1.0) -> FloatArray:
+    """theory.linear_networks.gradients.gradient of every problem, in the layout of network_gradients."""
+    rows = zip(case.W, case.v, case.x, case.t, case.rho * factor, strict=True)
+    pairs = [linear_network.gradient(with_rho(rule, float(rho)), W, v, x, t) for W, v, x, t, rho in rows]
+    return np.stack([np.concatenate([g.ravel() for g in pair]) for pair in pairs])
+
+
+def single(case: NetworkCase) -> NetworkCase:
+    """Only the first example of every problem."""
+    return case._replace(x=case.x[:, :1], t=case.t[:, :1])
+
+
+def orthogonal_networks(sample: Sample, *, n: int = 10, d: int = 14, h: int = 4, gaussian: bool = False) -> NetworkCase:
+    """Signal plus noise of random B, a = gamma sqrt(d - 1) and ||v||, W = 0; the first three examples are mislabelled.
+
+    The noise vectors are exactly orthogonal and of length a, unless gaussian. B and a: see mixtures.
+    """
+    rng = np.random.default_rng(sample.seed)
+    p, y = sample.count, np.where(np.arange(n) % 2 == 0, 1.0, -1.0)
+    t = np.where(np.arange(n) < 3, -y, y)
+    noise = rng.normal(size=(p, n, d - 1)) / np.sqrt(d - 1)
+    if not gaussian:
+        noise = np.linalg.qr(noise.transpose(0, 2, 1))[0].transpose(0, 2, 1)
+    B, a = mixtures(sample)
+    x = np.concatenate([np.tile(B[:, None, None], (1, n, 1)), a[:, None, None] * noise], axis=2)
+    v = rng.normal(size=(p, h))
+    v *= rng.uniform(0.6, 1.5, (p, 1)) / np.linalg.norm(v, axis=1, keepdims=True)
+    rho = rng.uniform(0.05, 0.25, p)
+    return NetworkCase(np.zeros((p, h, d)), v, y[:, None] * x, np.tile(t, (p, 1)), rho)
+
+
+def mixtures(sample: Sample) -> tuple[FloatArray, FloatArray]:
+    """(B, a) of every problem of orthogonal_networks."""
+    rng = np.random.default_rng([sample.seed, 1])
+    return rng.uniform(0.5, 2.0, sample.count), rng.uniform(1.0, 3.0, sample.count)
+
+
+def trained(rule: SamFamily, case: NetworkCase, training: Training) -> NetworkCase:
+    """Full-batch training of every problem by sims.train: W and v gain an axis of records, (p, records, ...)."""
+    params = _trained(objective(case), training, rule, case.params, case.batch, case.rho)
+    return case._replace(W=np.asarray(params["W"]), v=np.asarray(params["v"]))
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _trained(
+    objective: objectives.Objective, training: Training, rule: Any, params: Any, batch: objectives.Batch, rho: Any
+) -> Any:
+    def one(params: Any, batch: objectives.Batch, rho: Any) -> Any:
+        split = Split(batch.x, batch.t, batch.t)
+        return train(
+            with_rho(rule, rho),
+            training,
+            model=objective.model,
+            loss=objective.loss,
+            params=params,
+            data=Data(split, None, split),
+            observe=lambda rule, objective, params, data: params,
+            key=jax.random.key(0),  # full batches: the order plays no part
+        )[1]
+
+    return jax.vmap(one)(params, batch, rho)
+
+
+def observed(case: NetworkCase, mislabelled: np.ndarray) -> dict[str, np.ndarray]:
+    """The fields of signal_noise.Summaries for trained networks (p, records); margins are means."""
+    p = np.einsum("prh,prhd->prd", case.v, case.W)
+    margins = case.t[:, None] * np.einsum("prd,pnd->prn", p, case.x)
+    last, first = np.linalg.norm(case.v, axis=2), np.linalg.norm(case.W, axis=(2, 3))
+    noisy = mislabelled[:, None] / mislabelled.sum(axis=1)[:, None, None]
+    clean = ~mislabelled[:, None] / (~mislabelled).sum(axis=1)[:, None, None]
+    return {
+        "signal_overlap": p[..., 0],
+        "noise_norm": np.linalg.norm(p[..., 1:], axis=2),
+        "last_norm": last,
+        "first_norm": first,
+        "clean_margin": np.sum(margins * clean, axis=2),
+        "mislabelled_margin": np.sum(margins * noisy, axis=2),
+        "balance": last**2 - first**2,
+    }
+
+
+def shaped(case: NetworkCase, J_ratio: float, fraction: Any) -> NetworkCase:
+    """One example for each problem, J = J_ratio rho||x|| and the margin a fraction of its bound J^2/(2||x||).
+
+    W is in the span of x and ||W x|| = ||x|| ||v||; fraction 1 is the balanced line W = t v x^T/||x||.
+    """
+    case = single(case)
+    fraction = np.broadcast_to(fraction, len(case.rho))[:, None]
+    x, t = case.x[:, 0] / np.linalg.norm(case.x[:, 0], axis=1, keepdims=True), case.t
+    v = case.v / np.linalg.norm(case.v, axis=1, keepdims=True)
+    other = case.W[:, :, 0] - np.sum(case.W[:, :, 0] * v, axis=1, keepdims=True) * v
+    other /= np.linalg.norm(other, axis=1, keepdims=True)
+    length = J_ratio * case.rho[:, None] / np.sqrt(2)
+    hidden = length * (fraction * t * v + np.sqrt(1 - fraction**2) * other)
+    return case._replace(W=hidden[:, :, None] * x[:, None], v=length * v)

@@ -1,0 +1,1 @@
+"""Experiments on Xu et al. (2026): a configuration, its parts, readings, figures and tables."""

@@ -1,0 +1,198 @@
+r"""Real data sets: MNIST (IDX) and CIFAR (binary) from local files, scikit-learn's digits, and generated MNIST-1D.
+
+Nothing is downloaded, and pickles are never read: a pickle can run any code.
+
+IDX (source: LeCun, Cortes and Burges, the MNIST database): two zero bytes, a type byte, the number of dimensions, each
+dimension as a big-endian 32-bit integer, then the numbers in C order, big-endian.
+CIFAR (source: Krizhevsky, the CIFAR-10 and CIFAR-100 page, binary version): records of one label byte (CIFAR-100:
+coarse label, then fine label) and 3072 pixel bytes, which are a red, a green and a blue plane of 32 rows of 32.
+"""
+
+import gzip
+import math
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from sims.data import mnist1d
+from sims.data.sampling import Source, require_room
+from spec.problems import RealData
+from spec.validation import InputError, require, require_finite
+
+Examples = tuple[np.ndarray, np.ndarray]
+
+IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+
+class _Cifar(NamedTuple):
+    folder: str
+    files: tuple[str, ...]
+    label_bytes: int
+    classes: int
+    python: tuple[str, ...]
+
+
+_CIFAR = {
+    "cifar10": _Cifar(
+        "cifar-10-batches-bin",
+        (*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"),
+        1,
+        10,
+        ("data_batch_1", "batches.meta", "cifar-10-batches-py"),
+    ),
+    "cifar100": _Cifar("cifar-100-binary", ("train.bin", "test.bin"), 2, 100, ("train", "meta", "cifar-100-python")),
+}
+
+
+def load(problem: RealData) -> Source:
+    """Read the data set of a problem, without its split: x (n, d) float32, y (n,) int32.
+
+    The files' own training and test parts are put together, because the problem splits all examples at random.
+    Whole-number pixels are divided by their largest possible value (255; digits: 16), floating-point ones are taken as
+    they are. d is 64 (digits), 40 (mnist1d), 784 (mnist) or 3072 (cifar10 and cifar100, with its fine labels).
+    Raises InputError where a file is missing, damaged or holds impossible values, where a class has no example, and
+    where n_train and n_validation leave nothing to test on.
+    """
+    pixels, labels, classes, largest = _read(problem)
+    kept = tuple(range(classes)) if problem.classes is None else problem.classes
+    _require_examples(labels, kept)
+    require_room(problem, int(np.isin(labels, kept).sum()))
+    if problem.classes is not None:
+        pixels, labels = _keep(pixels, labels, kept)
+    x = pixels.reshape(len(pixels), -1).astype(np.float32)
+    if np.issubdtype(pixels.dtype, np.integer):
+        x /= np.float32(largest)
+    return Source(x, labels.astype(np.int32), len(kept))
+
+
+def _read(problem: RealData) -> tuple[np.ndarray, np.ndarray, int, int]:
+    """Pixels (n, ...), labels (n,), the number of classes, and the largest whole-number pixel."""
+    if problem.name == "digits":
+        return *_digits(), 10, 16
+    if problem.name == "mnist1d":
+        return *mnist1d.generate(), mnist1d.CLASSES, 1
+    folder = Path(str(problem.path))
+    require(folder.is_dir(), "path", problem.path, f"an existing folder that holds the {problem.name} files")
+    if problem.name == "mnist":
+        return *_join([_mnist_part(folder, part) for part in ("train", "t10k")]), 10, 255
+    layout = _CIFAR[problem.name]
+    return *_join([_cifar_file(path, layout) for path in _cifar_paths(folder, layout)]), layout.classes, 255
+
+
+def _join(parts: list[Examples]) -> Examples:
+    pixels, labels = zip(*parts, strict=True)
+    types = sorted({str(p.dtype) for p in pixels})
+    require(len(types) == 1, "pixels of the files in path", types, "of one number type")
+    return np.concatenate(pixels), np.concatenate(labels)
+
+
+def _require_examples(labels: np.ndarray, kept: tuple[int, ...]) -> None:
+    present = set(np.unique(labels).tolist())
+    for c in kept:
+        if c not in present:
+            raise InputError(f"classes must each have at least one example, class {c!r} has none")
+
+
+def _keep(pixels: np.ndarray, labels: np.ndarray, kept: tuple[int, ...]) -> Examples:
+    """Only the examples of the kept classes, whose labels become positions in `kept`."""
+    number = np.zeros(labels.max() + 1, np.int32)
+    number[list(kept)] = np.arange(len(kept))
+    index = np.isin(labels, kept)
+    return pixels[index], number[labels[index]]
+
+
+def _require_labels(path: Path, labels: np.ndarray, classes: int) -> None:
+    whole = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
+    require(whole, f"labels in {path}", f"{labels.dtype} {labels.shape}", "integers in one dimension")
+    outside = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(outside):
+        i = int(outside[0])
+        raise InputError(f"labels in {path} must be 0, ..., {classes - 1}, got {labels[i]} at example {i}")
+
+
+def _digits() -> Examples:
+    from sklearn.datasets import load_digits
+
+    pixels, labels = load_digits(return_X_y=True)
+    return pixels.astype(np.uint8), labels
+
+
+def _mnist_part(folder: Path, part: str) -> Examples:
+    """Images (n, rows, columns) and labels (n,) of the files train-* or t10k-*."""
+    image_path, label_path = _idx_path(folder, f"{part}-images", 3), _idx_path(folder, f"{part}-labels", 1)
+    images, labels = read_idx(image_path), read_idx(label_path)
+    require(images.shape[1:] == (28, 28), f"images in {image_path}", images.shape, "of shape (n, 28, 28)")
+    _require_labels(label_path, labels, 10)
+    counts = {"images": len(images), "labels": len(labels)}
+    require(len(images) == len(labels), f"images and labels of {part} in path", counts, "equally many")
+    largest = 255 if np.issubdtype(images.dtype, np.integer) else 1
+    outside = images[(images < 0) | (images > largest)]
+    if outside.size:
+        raise InputError(f"pixels in {image_path} must be in [0, {largest}], got {outside[0]}")
+    return images, labels
+
+
+def _idx_path(folder: Path, stem: str, dimensions: int) -> Path:
+    names = [f"{stem}{sep}idx{dimensions}-ubyte{end}" for sep in "-." for end in ("", ".gz")]
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise InputError(f"path must hold one of the files {', '.join(names)}, got {str(folder)!r} without them")
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """The array of an IDX file, which may be compressed by gzip (.gz). Raises InputError where it is not sound."""
+    content = _content(path)
+    header = content[:4]
+    known = len(header) == 4 and header[:2] == b"\0\0" and header[2] in IDX_TYPES and 1 <= header[3] <= 32
+    require(known, f"the first four bytes of {path}", header, "an IDX magic number: 0, 0, type, dimensions")
+    dtype, start = np.dtype(IDX_TYPES[header[2]]), 4 + 4 * header[3]
+    require(len(content) >= start, f"the length of {path}", len(content), f"at least {start} bytes (the IDX header)")
+    shape = tuple(np.frombuffer(content[4:start], ">u4").tolist())
+    wanted = start + math.prod(shape) * dtype.itemsize
+    require(len(content) == wanted, f"the length of {path}", len(content), f"{wanted} bytes for the shape {shape}")
+    values = np.frombuffer(content[start:], dtype).reshape(shape).astype(dtype.newbyteorder("="))
+    require_finite(f"values in {path}", values)
+    return values
+
+
+def _content(path: Path) -> bytes:
+    if path.suffix != ".gz":
+        return path.read_bytes()
+    try:
+        return gzip.decompress(path.read_bytes())
+    except (EOFError, OSError, zlib.error) as error:
+        raise InputError(f"{path} must be a complete gzip file, got {error}") from None
+
+
+def _cifar_paths(folder: Path, layout: _Cifar) -> list[Path]:
+    nested = folder / layout.folder
+    home = nested if nested.is_dir() else folder
+    for name in layout.files:
+        if not (home / name).is_file():
+            _refuse_pickles(folder, layout)
+            raise InputError(f"path must hold {name} of the CIFAR binary version, got {str(home)!r} without it")
+    return [home / name for name in layout.files]
+
+
+def _refuse_pickles(folder: Path, layout: _Cifar) -> None:
+    for name in layout.python:
+        if (folder / name).exists():
+            raise InputError(
+                f"path must hold the CIFAR binary version ({', '.join(layout.files)}), got {str(folder)!r} with {name} "
+                "of the python version; pickles are never read"
+            )
+
+
+def _cifar_file(path: Path, layout: _Cifar) -> Examples:
+    """Pixels (n, 3072) in the order height, width, colour, and labels (n,). The length gives the number of records."""
+    content, size = np.frombuffer(path.read_bytes(), np.uint8), layout.label_bytes + 3072
+    sound = len(content) > 0 and len(content) % size == 0
+    require(sound, f"the length of {path}", len(content), f"a positive multiple of {size} bytes")
+    records = content.reshape(-1, size)
+    labels = records[:, layout.label_bytes - 1]
+    _require_labels(path, labels, layout.classes)
+    colours_last = records[:, layout.label_bytes :].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    return colours_last.reshape(-1, 3072), labels

@@ -1,0 +1,5 @@
+"""Networks as pairs of pure functions.
+
+networks     linear, two-layer linear, MLP, LeNet; build makes the one a record names
+linearised   models made from a model and its parameters at the start
+"""
