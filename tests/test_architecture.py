@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("spec", "theory", "sims", "figures", "paper_repro", "benchmarks", "notebooks")
 FORBIDDEN = {
     "spec": {"theory", "sims", "figures", "paper_repro", "jax", "optax", "scipy", "matplotlib", "xarray"},
-    "theory": {"sims", "figures", "paper_repro", "jax", "optax", "matplotlib", "xarray"},
+    "theory": {"sims", "figures", "paper_repro", "jax", "optax", "matplotlib"},
     "sims": {"theory", "figures", "paper_repro", "scipy", "matplotlib", "sympy"},
     "figures": {"theory", "sims", "paper_repro", "jax", "optax", "scipy", "sympy"},
     "paper_repro": {"tests", "benchmarks", "notebooks"},
