@@ -11,8 +11,8 @@ from spec.problems import SignalNoiseMixture
 from spec.rules import DownWeight, JacobianSam, LogitSam, RandomMask, Sam, Sgd
 from spec.training import Training
 from spec.validation import InputError
+from theory.logistic.mixture import mean_classifier_accuracy_limit
 from theory.mean_field import Accuracy, Start, curves
-from theory.mixture import mean_classifier_accuracy_limit
 
 PROBLEM = SignalNoiseMixture(n=800, d=1000, B=1.5, gamma=1.2, Delta=0.25)
 QUICK = Accuracy(samples=1024, repeats=4)
