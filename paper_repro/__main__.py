@@ -1,9 +1,8 @@
 """The command line: list, run, check, report, all. `python -m paper_repro --help`, or `repro --help` once installed."""
 
-import ast
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import jax
 import typer
@@ -12,6 +11,7 @@ from rich.markup import escape
 
 from paper_repro import console, papers, reference, workflow
 from paper_repro.registry import PRESETS
+from paper_repro.settings import Written
 from sims.ensemble import NonFiniteError
 from spec.validation import InputError, require_choice, require_integer
 
@@ -123,18 +123,16 @@ def _check_options(preset: str, seeds: int | None = None, jobs: int | None = Non
         require_integer("--jobs", jobs, at_least=1)
 
 
-def _parse(settings: list[str]) -> dict[str, Any]:
-    """NAME=VALUE pairs; values are Python literals, comma-separated literals (a tuple), or plain words."""
-    changes = {}
+def _parse(settings: list[str]) -> dict[str, Written]:
+    """NAME=VALUE pairs, each name once."""
+    changes: dict[str, Written] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals or not name:
             raise InputError(f"--set must be NAME=VALUE, got {setting!r}")
-        try:
-            value = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            value = text
-        changes[name] = tuple(value) if isinstance(value, list) else value
+        if name in changes:
+            raise InputError(f"--set must give every setting once, got {name!r} twice")
+        changes[name] = Written(text)
     return changes
 
 

@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from paper_repro.registry import Experiment, Paper, adjusted
+from paper_repro.registry import Experiment, Paper
 from spec.claims import Claim, Verdict
 from spec.records import describe
 from spec.validation import InputError
@@ -59,7 +59,7 @@ def _settings(experiment: Experiment) -> str:
         else:
             yield f"{prefix}={value}"
 
-    return ", ".join(flat("", describe(adjusted(experiment.config["standard"], {}))))
+    return ", ".join(flat("", describe(experiment.config["standard"])))
 
 
 def show_plan(configs: Sequence[tuple[Experiment, Any]], preset: str) -> None:

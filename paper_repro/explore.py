@@ -7,7 +7,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from paper_repro.papers import chosen_experiments, experiments
-from paper_repro.registry import PRESETS, adjusted
+from paper_repro.registry import PRESETS
+from paper_repro.settings import adjusted
 from spec.validation import InputError, require_choice
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,11 @@ from figures import style
 from paper_repro import console, page
 from paper_repro.checking import check as check_claim
 from paper_repro.papers import PAPERS
-from paper_repro.registry import Experiment, adjusted
+from paper_repro.registry import Experiment
+from paper_repro.settings import UnknownSettingError, adjusted
 from paper_repro.store import Store, fingerprint, require_writable, write_atomically
 from spec.claims import Claim, Verdict
-from spec.validation import InputError
+from spec.validation import InputError, require
 
 CLAIM_CODE = "paper_repro"  # claims compute inside the papers' packages
 
@@ -58,22 +59,27 @@ def configurations(
 
     Settings must be known to the experiments they are given to: with several experiments, to at least one of them.
     """
-    result = []
-    unknown = dict.fromkeys(changes, 0)
-    for experiment in experiments:
-        config = experiment.config[preset]
-        for name, value in changes.items():
-            try:
-                config = adjusted(config, {name: value})
-            except InputError as error:
-                if "--set name" not in str(error) or len(experiments) == 1:
-                    raise
-                unknown[name] += 1
-        result.append((experiment, config if seeds is None else replace(config, seeds=seeds)))
-    for name, count in unknown.items():
-        if count == len(experiments):
-            raise InputError(f"--set name must be a setting of one of the chosen experiments, got {name!r}")
-    return result
+    if seeds is not None:
+        require("seeds" not in changes, "--seeds", seeds, "left out where --set seeds is given")
+        changes = {**changes, "seeds": seeds}
+    result = [(experiment, _configured(experiment.config[preset], changes)) for experiment in experiments]
+    for experiment, (config, _) in result:
+        require(experiment.units(config) > 0, "settings", dict(changes), f"such that {experiment.id} has parts to run")
+    for name in changes:
+        refusals = [unknown[name] for _, (_, unknown) in result if name in unknown]
+        if len(refusals) == len(experiments):
+            raise refusals[0]
+    return [(experiment, config) for experiment, (config, _) in result]
+
+
+def _configured(config: Any, changes: Mapping[str, Any]) -> tuple[Any, dict[str, UnknownSettingError]]:
+    """The config with the settings that it knows, and for each other one what it says."""
+    unknown: dict[str, UnknownSettingError] = {}
+    while True:
+        try:
+            return adjusted(config, {name: v for name, v in changes.items() if name not in unknown}), unknown
+        except UnknownSettingError as error:
+            unknown[error.name] = error
 
 
 def run(configs: Sequence[tuple[Experiment, Any]], preset: str, out: Path, *, executor: Executor, fresh: bool) -> None:

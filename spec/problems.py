@@ -4,17 +4,12 @@ Labels: y is the true label, t the observed one, which differs from y on the mis
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from spec.validation import InputError, require, require_choice, require_integer, require_real
+from spec.fields import Checked, Distinct, Natural, NoiseRate, NonNegative, Positive, ProperShare, Share, Whole, Within
+from spec.validation import InputError
 
 Flips = Literal["stratified", "bernoulli"]
-
-
-def _require_flips(Delta: float, flips: str, n: int) -> None:
-    require_real("Delta", Delta, low=0.0, high=0.5)
-    require_choice("flips", flips, ("stratified", "bernoulli"))
-    _require_some_flips(Delta, flips, n)
 
 
 def _require_some_flips(Delta: float, flips: str, n: int) -> None:
@@ -23,7 +18,7 @@ def _require_some_flips(Delta: float, flips: str, n: int) -> None:
 
 
 @dataclass(frozen=True)
-class SignalNoiseMixture:
+class SignalNoiseMixture(Checked):
     r"""Signal plus noise with flipped labels:  x = y (B mu_hat + gamma z),  t = -y at rate Delta.
 
     mu_hat = e_1 (the law is rotation invariant otherwise) and y is +1 on exactly half of the examples.
@@ -33,83 +28,66 @@ class SignalNoiseMixture:
     Source: the linear toy of Baek et al. (2024), Section 3; its published parameters are not known to us.
     """
 
-    n: int = 500
-    d: int = 1000
-    B: float = 2.0
-    gamma: float = 1.0
-    Delta: float = 0.2
+    n: Annotated[int, Whole(2)] = 500
+    d: Annotated[int, Whole(3)] = 1000
+    B: NonNegative = 2.0
+    gamma: Positive = 1.0
+    Delta: NoiseRate = 0.2
     noise: Literal["isotropic", "orthogonal"] = "isotropic"
     flips: Flips = "stratified"
 
     def __post_init__(self) -> None:
-        require_integer("n", self.n, at_least=2)
-        require_integer("d", self.d, at_least=3)
-        require_real("B", self.B, low=0.0)
-        require_real("gamma", self.gamma, low=0.0, low_open=True)
-        require_choice("noise", self.noise, ("isotropic", "orthogonal"))
-        _require_flips(self.Delta, self.flips, self.n)
+        super().__post_init__()
+        _require_some_flips(self.Delta, self.flips, self.n)
 
 
 @dataclass(frozen=True)
-class NoisyLinearTeacher:
+class NoisyLinearTeacher(Checked):
     r"""x ~ N(0, I_d),  y = sign(<e_1, x>),  t = -y at rate Delta."""
 
-    n: int = 500
-    d: int = 100
-    Delta: float = 0.2
+    n: Annotated[int, Whole(2)] = 500
+    d: Annotated[int, Whole(2)] = 100
+    Delta: NoiseRate = 0.2
     flips: Flips = "stratified"
 
     def __post_init__(self) -> None:
-        require_integer("n", self.n, at_least=2)
-        require_integer("d", self.d, at_least=2)
-        _require_flips(self.Delta, self.flips, self.n)
+        super().__post_init__()
+        _require_some_flips(self.Delta, self.flips, self.n)
 
 
 @dataclass(frozen=True)
-class SymmetricNoise:
+class SymmetricNoise(Checked):
     """A fraction Delta of the labels moves to one of the other classes, uniformly. Delta < 1 - 1/classes."""
 
-    Delta: float
+    Delta: ProperShare
     flips: Flips = "stratified"
-
-    def __post_init__(self) -> None:
-        require_real("Delta", self.Delta, low=0.0, high=1.0)
-        require_choice("flips", self.flips, ("stratified", "bernoulli"))
 
 
 @dataclass(frozen=True)
-class AsymmetricNoise:
+class AsymmetricNoise(Checked):
     """A fraction Delta of the labels moves to the next class (pair flips: c -> c + 1 mod classes)."""
 
-    Delta: float
+    Delta: NoiseRate
     flips: Flips = "stratified"
-
-    def __post_init__(self) -> None:
-        require_real("Delta", self.Delta, low=0.0, high=0.5)
-        require_choice("flips", self.flips, ("stratified", "bernoulli"))
 
 
 @dataclass(frozen=True)
-class InstanceNoise:
+class InstanceNoise(Checked):
     r"""Flip rates and targets depend on the input: q_i ~ N(Delta, spread^2) cut to [0, 1]; the target class is drawn
     from softmax(x_i^T W_y) over the other classes, with a random projection W_y for every class.
 
     Source: the generator of Xia et al. (2020), "Part-dependent label noise", Algorithm 2.
     """
 
-    Delta: float
-    spread: float = 0.1
-
-    def __post_init__(self) -> None:
-        require_real("Delta", self.Delta, low=0.0, high=0.5)
-        require_real("spread", self.spread, low=0.0, high=1.0, high_open=False)
+    Delta: NoiseRate
+    spread: Share = 0.1
 
 
 LabelNoise = SymmetricNoise | AsymmetricNoise | InstanceNoise
 
 
 @dataclass(frozen=True)
-class RealData:
+class RealData(Checked):
     """A real data set, split at random, with noise injected into the training labels only.
 
     name: 'digits' (bundled with scikit-learn), 'mnist1d' (generated), or 'mnist', 'cifar10', 'cifar100' read from local
@@ -123,26 +101,19 @@ class RealData:
     """
 
     name: Literal["digits", "mnist1d", "mnist", "cifar10", "cifar100"] = "digits"
-    n_train: int = 1000
-    n_validation: int = 297
+    n_train: Annotated[int, Whole(2)] = 1000
+    n_validation: Annotated[int, Whole(1)] = 297
     noise: LabelNoise = SymmetricNoise(0.3)
     path: str | None = None
-    classes: tuple[int, ...] | None = None
-    imbalance: float = 1.0
+    classes: Annotated[tuple[Natural, ...], Distinct(2, "a tuple of at least two distinct labels")] | None = None
+    imbalance: Annotated[float, Within(1.0)] = 1.0
 
     def __post_init__(self) -> None:
-        require_choice("name", self.name, ("digits", "mnist1d", "mnist", "cifar10", "cifar100"))
-        require_integer("n_train", self.n_train, at_least=2)
-        require_integer("n_validation", self.n_validation, at_least=1)
-        require(isinstance(self.noise, LabelNoise), "noise", self.noise, "a label-noise record")
+        super().__post_init__()
         if not isinstance(self.noise, InstanceNoise):
             _require_some_flips(self.noise.Delta, self.noise.flips, self.n_train)
         if self.name not in ("digits", "mnist1d") and self.path is None:
             raise InputError(f"path must name the folder that holds the {self.name} files, got None")
-        if self.classes is not None:
-            distinct = isinstance(self.classes, tuple) and len(set(self.classes)) == len(self.classes) >= 2
-            require(distinct, "classes", self.classes, "a tuple of at least two distinct labels")
-        require_real("imbalance", self.imbalance, low=1.0)
 
 
 Problem = SignalNoiseMixture | NoisyLinearTeacher | RealData

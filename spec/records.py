@@ -11,7 +11,7 @@ def describe(record: Any) -> Any:
     if is_dataclass(record) and not isinstance(record, type):
         values = {f.name: describe(getattr(record, f.name)) for f in fields(record)}
         # Equal records must have equal descriptions: a field of type float may hold the integer 1.
-        values |= {f.name: float(values[f.name]) for f in fields(record) if f.type is float}
+        values |= {f.name: float(values[f.name]) for f in fields(record) if _kind(f.type) is float}
         return {"record": type(record).__name__, **values}
     if isinstance(record, dict):
         return {str(k): describe(v) for k, v in record.items()}
@@ -22,3 +22,8 @@ def describe(record: Any) -> Any:
     if record is None or isinstance(record, bool | int | float | str):
         return record
     raise TypeError(f"cannot describe {record!r} of type {type(record).__name__}")
+
+
+def _kind(declared: Any) -> Any:
+    """float of a field that is declared as a float with a range."""
+    return getattr(declared, "__origin__", declared)

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from spec.validation import InputError, require_choice, require_integer, require_real
+from spec.fields import Checked, Count, NonNegative, Positive, ProperShare
+from spec.validation import InputError
 
 
 @dataclass(frozen=True)
-class Training:
+class Training(Checked):
     """SGD with momentum and (coupled) weight decay.
 
     eta           step size at the start; schedule 'constant' or 'cosine' (to zero over the run)
@@ -16,23 +17,16 @@ class Training:
     record_every  epochs between records of the observables; the state before training is always recorded
     """
 
-    eta: float
-    epochs: int
-    batch: int | None = None
-    momentum: float = 0.0
-    weight_decay: float = 0.0
+    eta: Positive
+    epochs: Count
+    batch: Count | None = None
+    momentum: ProperShare = 0.0
+    weight_decay: NonNegative = 0.0
     schedule: Literal["constant", "cosine"] = "constant"
-    record_every: int = 1
+    record_every: Count = 1
 
     def __post_init__(self) -> None:
-        require_real("eta", self.eta, low=0.0, low_open=True)
-        require_integer("epochs", self.epochs, at_least=1)
-        require_integer("record_every", self.record_every, at_least=1)
-        if self.batch is not None:
-            require_integer("batch", self.batch, at_least=1)
-        require_real("momentum", self.momentum, low=0.0, high=1.0)
-        require_real("weight_decay", self.weight_decay, low=0.0)
-        require_choice("schedule", self.schedule, ("constant", "cosine"))
+        super().__post_init__()
         if self.epochs % self.record_every:
             raise InputError(f"record_every must divide epochs={self.epochs}, got {self.record_every}")
 

@@ -14,7 +14,16 @@ class InputError(ValueError):
 def require(condition: bool, name: str, value: Any, accepted: str) -> None:
     """Raise InputError unless condition holds."""
     if not condition:
-        raise InputError(f"{name} must be {accepted}, got {value!r}")
+        raise InputError(f"{name} must be {accepted}, got {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    """The value as Python writes it, cut where it would fill the screen."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not write integers of more than 4300 digits
+        text = f"an integer of {value.bit_length()} bits" if isinstance(value, int) else f"a {type(value).__name__}"
+    return text if len(text) <= 500 else f"{text[:400]}... ({len(text)} characters)"
 
 
 def require_integer(name: str, value: Any, *, at_least: int) -> None:
@@ -47,7 +56,13 @@ def require_reals(name: str, values: Any, *, low: float, high: float = math.inf)
 
 def require_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
     """Raise InputError unless value is one of choices."""
-    require(value in choices, name, value, "one of " + ", ".join(map(repr, choices)))
+    known = getattr(value, "shape", ()) == () and value in choices
+    require(bool(known), name, value, "one of " + ", ".join(map(repr, choices)))
+
+
+def require_different(name: str, labels: list[Any]) -> None:
+    """Raise InputError unless the labels by which results are told apart are all different."""
+    require(len(set(labels)) == len(labels), name, labels, "such that no two of its labels are the same")
 
 
 def require_finite(name: str, values: Any) -> None:

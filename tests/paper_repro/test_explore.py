@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from paper_repro.baek2024.experiments.toy import LINEAR_TOY, LinearToy
 from paper_repro.explore import draw, explore
-from paper_repro.registry import adjusted
+from paper_repro.settings import adjusted
 from spec.validation import InputError
 
 

@@ -8,6 +8,8 @@ import pytest
 from paper_repro import __main__ as cli
 from paper_repro import page, papers, reference
 from paper_repro.baek2024.experiments.formulas import UPWEIGHTING
+from paper_repro.settings import fitted
+from spec.fields import Count, Finite, Grid
 from spec.validation import InputError
 
 
@@ -39,10 +41,13 @@ def test_changed_settings_are_part_of_the_command(kept, monkeypatch):
     assert reference.read(UPWEIGHTING.id)["command"].endswith(" --preset smoke --set d=7")
 
 
-@pytest.mark.parametrize("value", [[0.1, 0.3], ["+ margin, ball", "SAM"], ["SAM"], 7, "digits"])
-def test_the_command_line_reads_settings_back(value):
+@pytest.mark.parametrize(
+    ("value", "declared"),
+    [([0.1, 0.3], Grid[Finite]), (["+ margin, ball", "SAM"], Grid[str]), (["SAM"], Grid[str]), (7, Count), ("a", str)],
+)
+def test_the_command_line_reads_settings_back(value, declared):
     expected = tuple(value) if isinstance(value, list) else value
-    assert cli._parse([f"name={reference._literal(value)}"]) == {"name": expected}
+    assert fitted(cli._parse([f"name={reference._literal(value)}"])["name"], declared) == expected
 
 
 def test_the_page_shows_them(kept):

@@ -18,6 +18,7 @@ from paper_repro.registry import Experiment, FigureBinding, Parts, Table
 from paper_repro.statistics import interval, verdict
 from paper_repro.trajectories import at_validated_epoch, concatenate, tuned
 from sims import simulate
+from spec.fields import Checked, Grid, NonNegative, Seeds
 from spec.networks import Mlp, Network
 from spec.observables import Accuracies, LayerNorms, Losses
 from spec.problems import RealData
@@ -25,7 +26,6 @@ from spec.rules import JacobianSam, LogitSam, Regularised, Rule, Sam, Sgd
 from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
-from spec.validation import require_reals
 
 NORMS = ("activation_norm", "last_layer_norm")
 PENALTIES = ("SGD + norms", "SGD + squared norms")
@@ -36,19 +36,15 @@ REPORTED = {"SGD": 52.48, "L-SAM": 54.13, "J-SAM": 69.17, "1-SAM": 69.47, "SGD +
 
 
 @dataclass(frozen=True)
-class Ablation:
+class Ablation(Checked):
     """Every method at every strength of its grid, paired over seeds. penalty: both coefficients take these values."""
 
     problem: RealData = RealData()
     network: Network = Mlp((256,))
     training: Training = Training(eta=0.1, epochs=80, batch=50, momentum=0.9, weight_decay=5e-4, record_every=2)
-    rho: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4)
-    penalty: tuple[float, ...] = (0.01, 0.03, 0.1)
-    seeds: int = 8
-
-    def __post_init__(self) -> None:
-        require_reals("rho", self.rho, low=0.0)
-        require_reals("penalty", self.penalty, low=0.0)
+    rho: Grid[NonNegative] = (0.05, 0.1, 0.2, 0.4)
+    penalty: Grid[NonNegative] = (0.01, 0.03, 0.1)
+    seeds: Seeds = 8
 
 
 def runs(config: Ablation) -> list[TrainingRun]:

@@ -6,7 +6,7 @@ seeds of the best validation accuracy; test accuracy is read at the epoch that v
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -16,6 +16,7 @@ from paper_repro.registry import Experiment, FigureBinding, Parts, Table
 from paper_repro.statistics import interval
 from paper_repro.trajectories import at_validated_epoch, concatenate, tuned
 from sims import simulate
+from spec.fields import Among, Checked, Count, Grid, NonNegative, Positive, ProperShare, Seeds, Whole
 from spec.networks import Mlp
 from spec.observables import Accuracies
 from spec.problems import RealData, SymmetricNoise
@@ -23,7 +24,6 @@ from spec.rules import JacobianSam, LogitSam, Rule, Sam, Sgd
 from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
-from spec.validation import require, require_reals
 
 METHODS: dict[str, Callable[[float], Rule]] = {
     "L-SAM": LogitSam,
@@ -43,26 +43,22 @@ class _Cell(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Dependence:
+class Dependence(Checked):
     """The base problem with one condition changed at a time. All cells pass over as many examples as the base.
 
     Epochs leave out a remainder smaller than a batch: 125 examples in batches of 50 make 1280 steps instead of 1600.
     """
 
     problem: RealData = RealData()
-    width: int = 256
+    width: Count = 256
     training: Training = Training(eta=0.1, epochs=80, batch=50, momentum=0.9, weight_decay=5e-4, record_every=2)
-    n_train: tuple[int, ...] = (125, 250, 500, 1000)
-    widths: tuple[int, ...] = (16, 64, 256, 1024)
-    Delta: tuple[float, ...] = (0.0, 0.15, 0.3, 0.45, 0.6)
-    eta: tuple[float, ...] = (0.01, 0.03, 0.1)
-    methods: tuple[str, ...] = ("J-SAM", "1-SAM", "n-SAM")
-    rho: tuple[float, ...] = (0.05, 0.1, 0.2)
-    seeds: int = 8
-
-    def __post_init__(self) -> None:
-        require_reals("rho", self.rho, low=0.0)
-        require(set(self.methods) <= set(METHODS), "methods", self.methods, f"some of {', '.join(METHODS)}")
+    n_train: Grid[Annotated[int, Whole(2)]] = (125, 250, 500, 1000)
+    widths: Grid[Count] = (16, 64, 256, 1024)
+    Delta: Grid[ProperShare] = (0.0, 0.15, 0.3, 0.45, 0.6)
+    eta: Grid[Positive] = (0.01, 0.03, 0.1)
+    methods: Grid[Annotated[str, Among(tuple(METHODS))]] = ("J-SAM", "1-SAM", "n-SAM")
+    rho: Grid[NonNegative] = (0.05, 0.1, 0.2)
+    seeds: Seeds = 8
 
 
 def cells(config: Dependence) -> list[_Cell]:

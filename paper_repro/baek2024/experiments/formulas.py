@@ -1,6 +1,7 @@
 """Two experiments that put a formula beside its simulation: the up-weighting curve and the clean/mislabelled ratio."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -14,20 +15,22 @@ from sims import objectives, per_example
 from sims.data.sampling import Split
 from sims.observables import scalars
 from spec.claims import Sample
+from spec.fields import Checked, Count, Finite, Grid, NonNegative, Seeds, Whole, Within
 from spec.problems import SignalNoiseMixture
 from spec.rules import Sam, Sgd
 from spec.seeds import named_seed
 from theory.logistic import mixture, regression
+from spec.validation import require
 
 
 @dataclass(frozen=True)
-class Upweighting:
+class Upweighting(Checked):
     """Shifts C and the number of simulated examples for each; seeds only names the draw of the inputs."""
 
-    C: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
-    points: int = 13
-    d: int = 6
-    seeds: int = 1
+    C: Grid[Annotated[float, Within(0.0, 500.0)]] = (0.5, 1.0, 2.0, 4.0)
+    points: Annotated[int, Whole(1, 10**4)] = 13
+    d: Annotated[int, Whole(1, 10**6)] = 6
+    seeds: Count = 1
 
 
 def upweighting(config: Upweighting) -> xr.Dataset:
@@ -89,13 +92,17 @@ def _agreement(dataset: xr.Dataset) -> Table:
 
 
 @dataclass(frozen=True)
-class Ratio:
+class Ratio(Checked):
     """Mixture, overlaps w_1 of fixed classifiers, and the grid of rho; seeds samples of the mixture."""
 
     problem: SignalNoiseMixture
-    overlaps: tuple[float, ...] = (-0.4, 0.2, 0.8)
-    rho: tuple[float, ...] = (0.0, 0.025, 0.05, 0.1, 0.2, 0.4)
-    seeds: int = 32
+    overlaps: Grid[Finite] = (-0.4, 0.2, 0.8)
+    rho: Grid[NonNegative] = (0.0, 0.025, 0.05, 0.1, 0.2, 0.4)
+    seeds: Seeds = 32
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.problem.Delta > 0, "problem.Delta", self.problem.Delta, "above 0: the ratio is to the mislabelled")
 
 
 def ratio(config: Ratio) -> xr.Dataset:

@@ -1,6 +1,7 @@
 """Experiments that put the theory of two-layer linear networks beside its simulation, whole runs at a time."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -20,30 +21,36 @@ from paper_repro.baek2024.claims.network_margins import own_velocities
 from paper_repro.registry import Experiment, FigureBinding, Table
 from paper_repro.shared.logistic_cases import draws
 from spec.claims import Sample
+from spec.fields import Checked, Count, Grid, NonNegative, Positive, Seeds, Whole
 from spec.problems import SignalNoiseMixture
 from spec.rules import JacobianSam, LogitSam, Sam, SamFamily, Sgd
 from spec.seeds import named_seed
 from spec.training import Training
-from spec.validation import require_real
 from theory.linear_networks import margins
 from theory.linear_networks import signal_noise as groups
+from spec.validation import require
 
 
 @dataclass(frozen=True)
-class NetworkDynamics:
+class NetworkDynamics(Checked):
     """Networks of `width` from W = 0 and ||v|| = 1, full batches, every rule at one rho; noise length fixed as d grows.
 
     problem.gamma is the length of a noise vector over sqrt(d - 1).
     """
 
     problem: SignalNoiseMixture = SignalNoiseMixture(16, 800, 1.0, 2 / 799**0.5, 0.25, "orthogonal")
-    rho: float = 0.2
-    width: int = 8
+    rho: NonNegative = 0.2
+    width: Count = 8
     training: Training = Training(eta=0.1, epochs=400, record_every=4)
-    seeds: int = 16
+    seeds: Seeds = 16
 
     def __post_init__(self) -> None:
-        require_real("rho", self.rho, low=0.0)
+        super().__post_init__()
+        law, t = self.problem, self.training
+        require(law.noise == "orthogonal", "problem.noise", law.noise, "'orthogonal', as the theory supposes")
+        require(law.Delta > 0, "problem.Delta", law.Delta, "above 0: margins of mislabelled examples are drawn")
+        plain = Training(t.eta, t.epochs, record_every=t.record_every)
+        require(t == plain, "training", t, "full batches, constant eta, no momentum, no decay, as the theory supposes")
 
 
 def _rules(rho: float) -> tuple[SamFamily, ...]:
@@ -118,12 +125,12 @@ NETWORK_DYNAMICS = Experiment(
 
 
 @dataclass(frozen=True)
-class MarginCeiling:
+class MarginCeiling(Checked):
     """Sizes J of networks in units of rho||x||, and simulated points for each; seeds only names the draw."""
 
-    J: tuple[float, ...] = (0.5, 0.8, 1.2, 2.0)
-    points: int = 9
-    seeds: int = 1
+    J: Grid[Positive] = (0.5, 0.8, 1.2, 2.0)
+    points: Annotated[int, Whole(1, 10**4)] = 9
+    seeds: Count = 1
 
 
 def margin_ceiling(config: MarginCeiling) -> xr.Dataset:

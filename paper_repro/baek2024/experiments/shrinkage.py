@@ -9,6 +9,7 @@ from figures import networks as draw
 from paper_repro.registry import Experiment, FigureBinding, Parts, Table
 from paper_repro.trajectories import concatenate
 from sims import simulate
+from spec.fields import Checked, Grid, Positive, Seeds
 from spec.networks import Mlp, Network
 from spec.observables import LastLayerDecay, LayerNorms
 from spec.problems import RealData
@@ -16,22 +17,17 @@ from spec.rules import JacobianSam, LogitSam, Sam
 from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
-from spec.validation import require_real
 
 
 @dataclass(frozen=True)
-class Shrinkage:
+class Shrinkage(Checked):
     """L-SAM, J-SAM and 1-SAM on one problem; the decay is taken on the whole training split, along each one's path."""
 
     problem: RealData = RealData()
     network: Network = Mlp((256,))
     training: Training = Training(eta=0.1, epochs=40, batch=50, momentum=0.9, weight_decay=5e-4, record_every=2)
-    rho: tuple[float, ...] = (0.1,)
-    seeds: int = 4
-
-    def __post_init__(self) -> None:
-        for rho in self.rho:
-            require_real("rho", rho, low=0.0, low_open=True)
+    rho: Grid[Positive] = (0.1,)
+    seeds: Seeds = 4
 
 
 def runs(config: Shrinkage) -> list[TrainingRun]:

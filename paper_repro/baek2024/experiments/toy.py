@@ -10,6 +10,7 @@ from paper_repro.registry import Experiment, FigureBinding, Parts, Table
 from paper_repro.statistics import interval
 from paper_repro.trajectories import concatenate
 from sims import simulate
+from spec.fields import Checked, Grid, NoiseRate, NonNegative, Seeds
 from spec.networks import Linear
 from spec.observables import Accuracies, GradientNorms, Losses, Overlaps
 from spec.problems import SignalNoiseMixture
@@ -17,28 +18,22 @@ from spec.rules import Rule, Sam, Sgd
 from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
-from spec.validation import require_reals
 from theory.logistic import mixture
 
 MEMORISED = 0.8
 
 
 @dataclass(frozen=True)
-class LinearToy:
+class LinearToy(Checked):
     """Noise rates, rho grids of 1-SAM and n-SAM, and the training; each of `Delta` replaces problem.Delta in turn."""
 
     problem: SignalNoiseMixture = SignalNoiseMixture(n=500, d=1000, B=2.0, gamma=1.0, noise="orthogonal")
-    Delta: tuple[float, ...] = (0.2, 0.4)
-    rho: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3)
-    rho_batch: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0)
+    Delta: Grid[NoiseRate] = (0.2, 0.4)
+    rho: Grid[NonNegative] = (0.01, 0.03, 0.1, 0.3)
+    rho_batch: Grid[NonNegative] = (0.1, 0.3, 1.0, 3.0)
     network: Linear = Linear()
     training: Training = Training(eta=0.03, epochs=400, record_every=5)
-    seeds: int = 8
-
-    def __post_init__(self) -> None:
-        for name in ("rho", "rho_batch"):
-            require_reals(name, getattr(self, name), low=0.0)
-        require_reals("Delta", self.Delta, low=0.0, high=0.5)
+    seeds: Seeds = 8
 
 
 def runs(config: LinearToy) -> list[TrainingRun]:

@@ -5,6 +5,7 @@ probe whatever rule trains.
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import xarray as xr
 
@@ -15,33 +16,28 @@ from paper_repro.statistics import interval
 from paper_repro.trajectories import concatenate
 from sims import simulate
 from spec import observables
+from spec.fields import Checked, Grid, Positive, RemovedFraction, Seeds
 from spec.networks import Linear, Mlp
 from spec.problems import RealData
 from spec.rules import DownWeight, Rule, Sam, Sgd
 from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
-from spec.validation import require_choice, require_real
 
 GROUPS = ("A", "B", "C")
 
 
 @dataclass(frozen=True)
-class Composition:
+class Composition(Checked):
     """The probes are Sam(rho, sharpness), each the rule of its own three runs; alpha is SANER's removed fraction."""
 
     problem: RealData = RealData()
     network: Mlp | Linear = Mlp((256,))
     training: Training = TRAINING
-    rho: float = 0.1
-    sharpness: tuple[str, ...] = ("batch",)
-    alpha: float = 0.5
-    seeds: int = 4
-
-    def __post_init__(self) -> None:
-        require_real("rho", self.rho, low=0.0, low_open=True)
-        for sharpness in self.sharpness:
-            require_choice("sharpness", sharpness, ("batch", "example"))
+    rho: Positive = 0.1
+    sharpness: Grid[Literal["batch", "example"]] = ("batch",)
+    alpha: RemovedFraction = 0.5
+    seeds: Seeds = 4
 
 
 def runs(config: Composition) -> list[TrainingRun]:
@@ -49,7 +45,7 @@ def runs(config: Composition) -> list[TrainingRun]:
     seeds = named_seeds("luong2026.composition", config.seeds)
     found = []
     for sharpness in config.sharpness:
-        probe = Sam(config.rho, sharpness)  # type: ignore[arg-type]
+        probe = Sam(config.rho, sharpness)
         observe = (observables.Accuracies(), observables.Composition(probe))
         rules: tuple[Rule, ...] = (Sgd(), probe, DownWeight(probe, config.alpha))
         found += [TrainingRun(rule, config.problem, config.network, config.training, observe, seeds) for rule in rules]

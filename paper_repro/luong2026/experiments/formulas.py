@@ -1,6 +1,7 @@
 """Two experiments that put formulas beside simulations: the plane of margins, and the transition in time."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import xarray as xr
@@ -9,23 +10,23 @@ from figures import down_weighting as draw
 from paper_repro.luong2026.claims.random_problems import numbers
 from paper_repro.luong2026.claims.two_groups import CLEAN, Margins, simulated_ratio
 from paper_repro.registry import Experiment, FigureBinding, Table
+from spec.fields import Checked, Count, Grid, NoiseRate, NonNegative, Positive, RemovedFraction, Steps, Whole
 from spec.seeds import named_seed
-from spec.validation import require
 from theory.down_weighting import transition, two_groups
 
 
 @dataclass(frozen=True)
-class Regions:
+class Regions(Checked):
     """Mislabelled examples for each CLEAN clean ones, the shift, points of the grid and simulated points.
 
     seeds only names the draw of the simulated points.
     """
 
-    noisy: tuple[int, ...] = (5, 2)
-    delta: float = 1.5
-    grid: int = 161
-    points: int = 250
-    seeds: int = 1
+    noisy: Grid[Count] = (5, 2)
+    delta: NonNegative = 1.5
+    grid: Annotated[int, Whole(2, 10**4)] = 161
+    points: Annotated[int, Whole(1, 10**6)] = 250
+    seeds: Count = 1
 
 
 def regions(config: Regions) -> xr.Dataset:
@@ -35,7 +36,6 @@ def regions(config: Regions) -> xr.Dataset:
     m_c, m_n = rng.uniform(-5, 5, (2, config.points))
     rows = []
     for noisy in config.noisy:
-        require(noisy >= 1, "noisy", noisy, "at least 1")
         beta = noisy / CLEAN
         at = Margins(m_c, m_n, np.full(config.points, config.delta), np.full(config.points, noisy))
         curves = two_groups.boundaries(m, config.delta, beta)
@@ -96,18 +96,18 @@ RATIO_REGIONS = Experiment(
 
 
 @dataclass(frozen=True)
-class SignalMemory:
+class SignalMemory(Checked):
     """Orthogonal memory (theory.down_weighting.transition), several rho and fractions alpha; nothing is random."""
 
-    n: int = 200
-    B: float = 1.0
-    gamma: float = 1.5
-    Delta: float = 0.3
-    rho: tuple[float, ...] = (0.1, 0.3, 0.5)
-    alpha: tuple[float, ...] = (0.0, 0.5, 1.0)
-    eta: float = 0.1
-    steps: int = 20000
-    seeds: int = 1
+    n: Annotated[int, Whole(2)] = 200
+    B: Positive = 1.0
+    gamma: Positive = 1.5
+    Delta: NoiseRate = 0.3
+    rho: Grid[NonNegative] = (0.1, 0.3, 0.5)
+    alpha: Grid[RemovedFraction] = (0.0, 0.5, 1.0)
+    eta: Positive = 0.1
+    steps: Steps = 20000
+    seeds: Count = 1
 
 
 def signal_memory(config: SignalMemory) -> xr.Dataset:

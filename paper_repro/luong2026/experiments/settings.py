@@ -13,6 +13,7 @@ from figures import comparison as draw
 from paper_repro.registry import Experiment, FigureBinding, Parts, Table
 from paper_repro.shared import comparison
 from paper_repro.shared.comparison import Entry
+from spec.fields import Checked, Grid, NonNegative, Seeds, Share
 from spec.networks import Mlp
 from spec.observables import Accuracies
 from spec.problems import RealData
@@ -20,7 +21,7 @@ from spec.rules import DownWeight, Rule
 from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
-from spec.validation import require_reals
+from spec.validation import require_choice, require_different
 
 ALPHA = 0.5
 TRAINING = Training(eta=0.1, epochs=80, batch=50, momentum=0.9, weight_decay=5e-4, record_every=2)
@@ -28,22 +29,23 @@ BOTH = (RealData(), RealData("mnist1d"))
 
 
 @dataclass(frozen=True)
-class OnData:
+class OnData(Checked):
     """Data sets, a network and a training; every block at every rho. warmup: its length as a share of the training.
 
     only: the methods, kinds of noise, members of the family or settings to keep; none: all.
     """
 
-    problems: tuple[RealData, ...] = (RealData(),)
+    problems: Grid[RealData] = (RealData(),)
     network: Mlp = Mlp((256,))
     training: Training = TRAINING
-    rho: tuple[float, ...] = (0.1,)
-    warmup: float = 0.25
-    only: tuple[str, ...] = ()
-    seeds: int = 8
+    rho: Grid[NonNegative] = (0.1,)
+    warmup: Share = 0.25
+    only: Grid[str] | tuple[()] = ()
+    seeds: Seeds = 8
 
     def __post_init__(self) -> None:
-        require_reals("rho", self.rho, low=0.0)
+        super().__post_init__()
+        require_different("problems", [problem.name for problem in self.problems])
 
     def keeps(self, name: str) -> bool:
         """Whether `only` lets it through."""
@@ -86,8 +88,18 @@ def experiment(
 ) -> Experiment:
     """An experiment on entries. smallest: what its smoke preset keeps; extra: tables before that of all readings."""
 
+    def known(config: OnData) -> list[Entry]:
+        """The entries, if every name in `only` has some."""
+        for one in config.only:
+            if not entries(replace(config, only=(one,))):
+                every = entries(replace(config, only=()))
+                words = dict.fromkeys([e.label for e in every] + [e.block.rpartition(", ")[2] for e in every])
+                names = tuple(word for word in words if entries(replace(config, only=(word,))))
+                require_choice("only", one, names)
+        return entries(config)
+
     def run(config: OnData, parts: Parts) -> xr.Dataset:
-        return comparison.compare(entries(config), parts)
+        return comparison.compare(known(config), parts)
 
     small = replace(TRAINING, epochs=2, record_every=1)
     smoke = OnData((RealData(n_train=250, n_validation=300),), Mlp((8,)), small, (0.1,), 0.5, smallest, 2)
@@ -96,7 +108,7 @@ def experiment(
         title=title,
         question=question,
         config={"smoke": smoke, "standard": standard, "full": full},
-        units=lambda config: len(comparison.units(entries(config))),
+        units=lambda config: len(comparison.units(known(config))),
         run=run,
         figures=(
             FigureBinding(

@@ -6,7 +6,7 @@ the noisy one. Draw 0 has the script's seed; further draws tell whether what it 
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -19,27 +19,34 @@ from paper_repro.registry import Experiment, FigureBinding, Parts, Table
 from sims import objectives
 from sims.data.sampling import Data, Split
 from sims.train import train
+from spec.fields import Checked, Finite, Natural, NonNegative, Positive, RemovedFraction, Seeds, Steps, Whole, Within
 from spec.rules import DownWeight, Rule, Sam, Sgd
 from spec.training import Training
+from spec.validation import require
 
 OVERFITTED = 1.0  # loss on all noisy training data below which the script calls weights overfitted
 
 
 @dataclass(frozen=True)
-class Toy:
+class Toy(Checked):
     """Start, ascent, step, removed fraction; `script_steps` is the script's length. Draws are seeds of the script."""
 
-    n: int = 200
-    Delta: float = 0.3
-    mean: float = 2.0
-    start: tuple[float, ...] = (-8.0, -2.0)
-    rho: float = 3.0
-    eta: float = 1.0
-    alpha: float = 0.9
-    steps: int = 100
-    script_steps: int = 20
-    script_seed: int = 42
-    seeds: int = 64
+    n: Annotated[int, Whole(4)] = 200
+    Delta: Annotated[float, Within(0.0, 0.5, low_open=True)] = 0.3
+    mean: NonNegative = 2.0
+    start: tuple[Finite, Finite] = (-8.0, -2.0)
+    rho: NonNegative = 3.0
+    eta: Positive = 1.0
+    alpha: RemovedFraction = 0.9
+    steps: Steps = 100
+    script_steps: Steps = 20
+    script_seed: Natural = 42
+    seeds: Seeds = 64
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.n % 2 == 0, "n", self.n, "even: half of the examples are of each class")
+        require(int(self.Delta * self.n) >= 1, "Delta", self.Delta, f"at least 1/n = {1 / self.n:g}")
 
 
 def sample(config: Toy, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

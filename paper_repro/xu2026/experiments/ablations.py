@@ -11,6 +11,7 @@ from paper_repro.shared import comparison
 from paper_repro.shared.comparison import Entry
 from paper_repro.xu2026.experiments.deciding import TRAINING
 from paper_repro.xu2026.experiments.printed_settings import REPORTED_ABLATIONS, RHO
+from spec.fields import Checked, Grid, NonNegative, ProperShare, Seeds, Share
 from spec.networks import Mlp
 from spec.observables import Accuracies
 from spec.problems import RealData, SymmetricNoise
@@ -18,11 +19,10 @@ from spec.rules import CompensationSchedule, MarginSelection, NoiseCompensated, 
 from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
-from spec.validation import require_reals
 
 
 @dataclass(frozen=True)
-class Ablations:
+class Ablations(Checked):
     """Algorithm 1 at several shares of flips under the noise rates flipped_at; elsewhere at the problem's own noise.
 
     warm-up: SGD for a quarter of the training. The share of flips is the noise rate where it is not varied.
@@ -31,16 +31,11 @@ class Ablations:
     problem: RealData = RealData(noise=SymmetricNoise(0.2))
     network: Mlp = Mlp((256,))
     training: Training = TRAINING
-    fraction: tuple[float, ...] = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
-    flipped_at: tuple[float, ...] = (0.4, 0.6)
-    strength: tuple[float, ...] = (0.03, 0.05, 0.1, 0.2, 0.3, 0.4)
-    usual_strength: float = 0.1
-    seeds: int = 8
-
-    def __post_init__(self) -> None:
-        require_reals("fraction", self.fraction, low=0.0, high=1.0)
-        require_reals("flipped_at", self.flipped_at, low=0.0, high=0.9)
-        require_reals("strength", self.strength, low=0.0)
+    fraction: Grid[Share] = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+    flipped_at: Grid[ProperShare] = (0.4, 0.6)
+    strength: Grid[NonNegative] = (0.03, 0.05, 0.1, 0.2, 0.3, 0.4)
+    usual_strength: NonNegative = 0.1
+    seeds: Seeds = 8
 
 
 def _rules(config: Ablations) -> Iterator[tuple[str, float, str, NoiseCompensated]]:

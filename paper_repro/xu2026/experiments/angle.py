@@ -1,6 +1,7 @@
 """The angle of the perturbation and its cosine against the clean residual: formulas beside samples."""
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -11,24 +12,30 @@ from figures import noise_compensation as draw
 from paper_repro.registry import Experiment, FigureBinding, Table
 from paper_repro.xu2026.claims.measured_gradients import Labelled, angle, for_every_seed, once, pair, samples
 from spec.claims import Sample
+from spec.fields import Checked, Finite, Grid, NoiseRate, Seeds, Whole
 from spec.problems import SignalNoiseMixture
 from spec.seeds import named_seed
 from theory.compensation import angle as perturbation_angle
+from spec.validation import require
 
 
 @dataclass(frozen=True)
-class Angles:
+class Angles(Checked):
     """Positions a e_1 + b e_2 of the classifier: a over a grid, two b; `seeds` samples of problem.n for each marker.
 
     Dimensions beyond the plane of e_1 and e_2 play no part in the population, and markers are measured in that plane.
     """
 
     problem: SignalNoiseMixture = SignalNoiseMixture(n=40_000, d=3, B=1.5, gamma=1.0, flips="bernoulli")
-    Delta: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4)
-    across: tuple[float, ...] = (0.0, 0.6)
-    grid: int = 121
-    points: int = 8
-    seeds: int = 32
+    Delta: Grid[NoiseRate] = (0.1, 0.2, 0.3, 0.4)
+    across: Grid[Finite] = (0.0, 0.6)
+    grid: Annotated[int, Whole(2, 10**5)] = 121
+    points: Annotated[int, Whole(1, 10**4)] = 8
+    seeds: Seeds = 32
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.problem.B > 0, "problem.B", self.problem.B, "above 0: without signal there is no angle")
 
 
 def angles(config: Angles) -> xr.Dataset:
@@ -93,13 +100,18 @@ ANGLES = Experiment(
 
 
 @dataclass(frozen=True)
-class Residuals:
+class Residuals(Checked):
     """Batches of n = problem.n examples with d >> n, fitted to a common clean residual; `seeds` batches."""
 
     problem: SignalNoiseMixture = SignalNoiseMixture(n=40, d=8000, B=0.0, gamma=1.0, Delta=0.4)
-    Delta: tuple[float, ...] = (0.1, 0.2, 0.4)
-    points: int = 9
-    seeds: int = 16
+    Delta: Grid[NoiseRate] = (0.1, 0.2, 0.4)
+    points: Annotated[int, Whole(1, 10**4)] = 9
+    seeds: Seeds = 16
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        n, d = self.problem.n, self.problem.d
+        require(d > n, "problem.d", d, f"above problem.n = {n}, so that all true labels can be fitted")
 
 
 @jax.jit

@@ -12,18 +12,24 @@ from paper_repro.xu2026.claims.measured_gradients import once
 from spec.problems import SignalNoiseMixture
 from theory.compensation import pac_bayes
 from theory.logistic import mixture
+from spec.fields import Checked, Count, Positive
+from spec.validation import require
 
 TERMS = ("sharpness", "tail", "complexity", "total")
 
 
 @dataclass(frozen=True)
-class BoundTerms:
+class BoundTerms(Checked):
     """A linear classifier along the signal of the problem, with ||w|| = norm; seeds is not used: nothing is drawn."""
 
     problem: SignalNoiseMixture = SignalNoiseMixture(n=50_000, d=20, B=1.5, gamma=1.0)
-    rho: float = 0.05
-    norm: float = 2.0
-    seeds: int = 1
+    rho: Positive = 0.05
+    norm: Positive = 2.0
+    seeds: Count = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.norm >= self.rho, "norm", self.norm, f"at least rho = {self.rho:g}, the length of the ascent")
 
 
 def bound_terms(config: BoundTerms) -> xr.Dataset:

@@ -14,6 +14,7 @@ from paper_repro.shared.comparison import Entry
 from paper_repro.statistics import interval
 from paper_repro.xu2026.experiments.deciding import TRAINING
 from paper_repro.xu2026.experiments.printed_settings import CONTRADICTIONS, PUBLISHED, RELEASED, RHO
+from spec.fields import Checked, NonNegative, Seeds, Share
 from spec.networks import Mlp
 from spec.observables import Accuracies
 from spec.problems import RealData, SymmetricNoise
@@ -21,24 +22,20 @@ from spec.rules import CompensationSchedule, MarginSelection, NoiseCompensated, 
 from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
-from spec.validation import require_real
 
 METHODS = ("SGD", "SAM", "NCSAM")
 
 
 @dataclass(frozen=True)
-class Curves:
+class Curves(Checked):
     """Fig. 1 at our scale: Algorithm 1 after SGD for a quarter of the training, with its strength on CIFAR-10."""
 
     problem: RealData = RealData(noise=SymmetricNoise(0.4))
     network: Mlp = Mlp((256,))
     training: Training = TRAINING
-    strength: float = 0.1
-    fraction: float = 0.4
-    seeds: int = 8
-
-    def __post_init__(self) -> None:
-        require_real("strength", self.strength, low=0.0)
+    strength: NonNegative = 0.1
+    fraction: Share = 0.4
+    seeds: Seeds = 8
 
 
 def entries(config: Curves) -> list[Entry]:

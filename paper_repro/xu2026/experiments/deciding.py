@@ -29,38 +29,41 @@ from spec.rules import (
     Sam,
     Selection,
 )
+from spec.fields import Checked, Grid, NonNegative, Positive, ProperShare, Seeds, Share
 from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
-from spec.validation import require_real, require_reals
+from spec.validation import require_choice, require_different
 
 TRAINING = Training(eta=0.05, epochs=80, batch=50, momentum=0.9, weight_decay=1e-3, schedule="cosine", record_every=2)
 PROJECTS = {"free": None, "ball": "ball", "sphere": "sphere"}
 
 
 @dataclass(frozen=True)
-class Deciding:
+class Deciding(Checked):
     """Blocks are problems times strengths; warmup is a share of the training, fraction that of the selection.
 
     multiples: of rho, for plain SAM at other lengths. only: the methods to keep besides plain SAM; none: all.
     """
 
-    problems: tuple[RealData, ...] = (RealData(),)
+    problems: Grid[RealData] = (RealData(),)
     network: Mlp = Mlp((256,))
     training: Training = TRAINING
-    rho: float = 0.05
-    strength: tuple[float, ...] = (0.1,)
-    fraction: float = 0.3
-    warmup: float = 0.25
-    multiples: tuple[float, ...] = (2.0, 4.0, 8.0)
-    only: tuple[str, ...] = ()
-    seeds: int = 8
+    rho: Positive = 0.05
+    strength: Grid[NonNegative] = (0.1,)
+    fraction: Share = 0.3
+    warmup: ProperShare = 0.25
+    multiples: Grid[NonNegative] = (2.0, 4.0, 8.0)
+    only: Grid[str] | tuple[()] = ()
+    seeds: Seeds = 8
 
     def __post_init__(self) -> None:
-        require_real("rho", self.rho, low=0.0, low_open=True)
-        require_reals("strength", self.strength, low=0.0)
-        require_reals("multiples", self.multiples, low=0.0)
-        require_real("warmup", self.warmup, low=0.0, high=1.0)
+        super().__post_init__()
+        require_different("problems", [_place(problem) for problem in self.problems])
+        if self.only:
+            labels = tuple(label for label, _ in rules(replace(self, only=()), self.problems[0], self.strength[0]))
+            for name in self.only:
+                require_choice("only", name, labels)
 
     def keeps(self, name: str) -> bool:
         """Whether `only` lets it through."""
@@ -97,15 +100,19 @@ def rules(config: Deciding, problem: RealData, strength: float) -> Iterator[tupl
         yield ORACLE, OracleAscent(base, plain.warm_up_steps)
 
 
+def _place(problem: RealData) -> str:
+    kind = type(problem.noise).__name__.removesuffix("Noise").lower()
+    return f"{problem.name}, {kind} {problem.noise.Delta:g}"
+
+
 def entries(config: Deciding) -> list[Entry]:
     """Every rule of every block, on the same seeds."""
     seeds = named_seeds("xu2026.deciding", config.seeds)
     found = []
     for problem in config.problems:
         observe = (Accuracies(), Correction(config.training.batch or problem.n_train))
-        kind = type(problem.noise).__name__.removesuffix("Noise").lower()
         for strength in config.strength:
-            block = f"{problem.name}, {kind} {problem.noise.Delta:g}, s = {strength:g}"
+            block = f"{_place(problem)}, s = {strength:g}"
             for label, rule in rules(config, problem, strength):
                 unit = TrainingRun(rule, problem, config.network, config.training, observe, seeds)
                 found.append(Entry(block, label, unit))

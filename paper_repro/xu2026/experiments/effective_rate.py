@@ -1,7 +1,7 @@
 """Effective noise rates and best corrections of batches: formulas beside samples."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -20,19 +20,25 @@ from paper_repro.xu2026.claims.measured_gradients import (
     plain_gradient,
 )
 from spec.claims import Sample
+from spec.fields import Checked, Count, Grid, Seeds, Share, Whole, Within
 from spec.problems import SignalNoiseMixture
 from spec.seeds import named_seed
 from theory.compensation import correction
+from spec.validation import require
 
 
 @dataclass(frozen=True)
-class Rates:
+class Rates(Checked):
     """Precisions of the selection; `seeds` samples of the problem for the markers."""
 
     problem: SignalNoiseMixture = SignalNoiseMixture(n=4000, d=20, B=1.5, gamma=1.0, Delta=0.3, flips="bernoulli")
-    precision: tuple[float, ...] = (0.3, 0.5, 0.7, 0.9, 1.0)
-    gamma: tuple[float, ...] = (-0.6, -0.3, 0.5, 1.0, 2.0)
-    seeds: int = 32
+    precision: Grid[Share] = (0.3, 0.5, 0.7, 0.9, 1.0)
+    gamma: Grid[Annotated[float, Within(-1.0, low_open=True)]] = (-0.6, -0.3, 0.5, 1.0, 2.0)
+    seeds: Seeds = 32
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.problem.B > 0, "problem.B", self.problem.B, "above 0: rates are read along the signal")
 
 
 def rates(config: Rates) -> xr.Dataset:
@@ -99,13 +105,19 @@ RATES = Experiment(
 
 
 @dataclass(frozen=True)
-class FiniteBatches:
+class FiniteBatches(Checked):
     """Batch sizes; `seeds` samples of the problem, cut into batches, for the markers."""
 
     problem: SignalNoiseMixture = SignalNoiseMixture(n=6144, d=20, B=1.5, gamma=1.0, Delta=0.3, flips="bernoulli")
-    dimensions: tuple[int, ...] = (5, 20, 100)
-    batch: tuple[int, ...] = (2, 8, 32, 128)
-    seeds: int = 16
+    dimensions: Grid[Annotated[int, Whole(3)]] = (5, 20, 100)
+    batch: Grid[Count] = (2, 8, 32, 128)
+    seeds: Seeds = 16
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        law = self.problem
+        require(law.B > 0, "problem.B", law.B, "above 0: without signal there is nothing to correct")
+        require(max(self.batch) <= law.n, "batch", self.batch, f"at most problem.n = {law.n}")
 
 
 def _best_gamma(split: Labelled, batch: int) -> jax.Array:

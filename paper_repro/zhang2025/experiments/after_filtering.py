@@ -11,6 +11,7 @@ from paper_repro.registry import Experiment, FigureBinding, Parts, Table
 from paper_repro.statistics import interval
 from paper_repro.zhang2025.claims.measured_training import FloatArray, TwoClasses
 from paper_repro.zhang2025.experiments import settings
+from spec.fields import Checked, Grid, Positive, Seeds, Steps
 from spec.seeds import named_seeds
 from theory.reweighting import recursion as theory
 
@@ -22,12 +23,12 @@ FLIPPED = (2, 5, 8)
 
 
 @dataclass(frozen=True)
-class PostFiltering:
+class PostFiltering(Checked):
     """Rates of the weights, length of the runs, seeds of data and perturbations."""
 
-    beta: tuple[float, ...] = (0.5, 5.0)
-    steps: int = 10000
-    seeds: int = 4
+    beta: Grid[Positive] = (0.5, 5.0)
+    steps: Steps = 10000
+    seeds: Seeds = 4
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,11 @@ imbalanced classes the training split alone is long-tailed; the clean subset, li
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 from paper_repro.shared.comparison import Entry
 from spec.clean_subset import CleanEpochs, CleanSubset
+from spec.fields import Among, Checked, Grid, Natural, NonNegative, Seeds
 from spec.networks import Mlp
 from spec.observables import Accuracies
 from spec.problems import AsymmetricNoise, InstanceNoise, LabelNoise, RealData, SymmetricNoise
@@ -18,7 +20,7 @@ from spec.rules import FeatureReweight, FixedReweight, MetaReweight, NormalisedR
 from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
-from spec.validation import require_choice
+from spec.validation import require_choice, require_different
 
 NOISES: dict[str, LabelNoise] = {
     "symmetric .4": SymmetricNoise(0.4),
@@ -40,7 +42,7 @@ CE, CLEAN, L2RW, META, FBR, ORACLE = (
 
 
 @dataclass(frozen=True)
-class Field:
+class Field(Checked):
     """Data sets, keys of NOISES, clean subsets, numbers V of extra clean epochs; a network and a training.
 
     The clean subsets after the first meet the first data set and noise only, and so do imbalanced problems the noise.
@@ -48,19 +50,22 @@ class Field:
     meta-reweighting. only: the methods to keep; none: all.
     """
 
-    problems: tuple[RealData, ...] = (DIGITS,)
-    noises: tuple[str, ...] = ("symmetric .4",)
-    subsets: tuple[CleanSubset, ...] = (CleanSubset(),)
-    extra: tuple[int, ...] = (0, 1, 30)
-    beta: tuple[float, ...] = (1.0, 10.0, 100.0)
+    problems: Grid[RealData] = (DIGITS,)
+    noises: Grid[Annotated[str, Among(tuple(NOISES))]] = ("symmetric .4",)
+    subsets: Grid[CleanSubset] = (CleanSubset(),)
+    extra: Grid[Natural] = (0, 1, 30)
+    beta: Grid[NonNegative] = (1.0, 10.0, 100.0)
     network: Mlp = Mlp((256,))
     training: Training = TRAINING
-    only: tuple[str, ...] = ()
-    seeds: int = 8
+    only: Grid[str] | tuple[()] = ()
+    seeds: Seeds = 8
 
     def __post_init__(self) -> None:
-        for name in self.noises:
-            require_choice("noises", name, tuple(NOISES))
+        super().__post_init__()
+        require_different("problems", [_name(problem) for problem in self.problems])
+        require_different("subsets", [(subset.m, f"{subset.wrong:.0%}") for subset in self.subsets])
+        for name in self.only:
+            require_choice("only", name, tuple(rivals(self) | ablations(self)))
 
 
 def rivals(config: Field) -> dict[str, Scheme]:
@@ -95,13 +100,16 @@ def ablations(config: Field) -> dict[str, Scheme]:
     }
 
 
+def _name(problem: RealData) -> str:
+    return problem.name if problem.imbalance == 1 else f"{problem.name}, imbalance {problem.imbalance:g}"
+
+
 def _places(config: Field) -> Iterator[tuple[str, RealData, CleanSubset, bool]]:
     """(name, problem, clean subset, whether FBR is taken apart there)."""
     for problem in config.problems:
         for noise in config.noises if problem.imbalance == 1 else config.noises[:1]:
-            name = problem.name if problem.imbalance == 1 else f"{problem.name}, imbalance {problem.imbalance:g}"
             apart = noise == config.noises[0]
-            yield f"{name}, {noise}", replace(problem, noise=NOISES[noise]), config.subsets[0], apart
+            yield f"{_name(problem)}, {noise}", replace(problem, noise=NOISES[noise]), config.subsets[0], apart
     for subset in config.subsets[1:]:
         name = f"{config.problems[0].name}, {config.noises[0]}, m = {subset.m}"
         if subset.wrong:

@@ -1,6 +1,7 @@
 """Finite networks against the kernel recursion: how far, and what fails in narrow ones."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import jax
 import numpy as np
@@ -11,19 +12,20 @@ from paper_repro.registry import Experiment, FigureBinding, Table
 from paper_repro.statistics import interval
 from paper_repro.zhang2025.claims.finite_width import limit_weights, weights_of_networks
 from paper_repro.zhang2025.claims.measured_training import FloatArray, TwoClasses, caps
+from spec.fields import Checked, Grid, Seeds, Steps, Whole
 from spec.seeds import named_seed
 
 
 @dataclass(frozen=True)
-class FiniteWidth:
+class FiniteWidth(Checked):
     """Two-layer ReLU networks of several widths, `seeds` of each; n training and m clean inputs of size d."""
 
-    widths: tuple[int, ...] = (8, 32, 128, 512, 2048)
-    n: int = 40
-    m: int = 8
-    d: int = 8
-    steps: int = 120
-    seeds: int = 16
+    widths: Grid[Annotated[int, Whole(1, 10**6)]] = (8, 32, 128, 512, 2048)
+    n: Annotated[int, Whole(2, 10**4)] = 40
+    m: Annotated[int, Whole(1, 10**4)] = 8
+    d: Annotated[int, Whole(2, 10**5)] = 8
+    steps: Steps = 120
+    seeds: Seeds = 16
 
 
 def run_width(config: FiniteWidth) -> xr.Dataset:

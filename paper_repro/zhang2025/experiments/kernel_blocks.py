@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,7 @@ from sims import objectives, tangent_kernel
 from sims.data import real_data, sampling
 from sims.models import networks
 from sims.train import train
+from spec.fields import Among, Checked, Count, Grid, Seeds
 from spec.problems import RealData
 from spec.rules import Sgd
 from spec.seeds import named_seeds
@@ -27,20 +28,21 @@ from theory.reweighting import regrowth
 EDGES = np.linspace(-4, 4, 81)
 """Bins of kernel entries over their mean absolute value; entries beyond count at the ends."""
 OUTPUTS = np.linspace(-2, 2, 81)
+PAIRS = tuple(f"{a}-{b}" for a in range(10) for b in range(10) if a != b)
 
 
 @dataclass(frozen=True)
-class KernelBlocks:
+class KernelBlocks(Checked):
     """Pairs of classes 'a-b' of a data set (digits, or mnist with a path), a network, and its training to labels -1, 1.
 
     Architecture, loss and full batches as in the first author's code; its initialisation and step differ.
     """
 
     problem: RealData = RealData(n_train=120, n_validation=40)
-    pairs: tuple[str, ...] = ("1-7", "3-8", "4-9", "0-1")
-    hidden: tuple[int, ...] = (256, 256)
+    pairs: Grid[Annotated[str, Among(PAIRS)]] = ("1-7", "3-8", "4-9", "0-1")
+    hidden: tuple[Count, ...] = (256, 256)
     training: Training = Training(eta=0.3, epochs=200, record_every=200)
-    seeds: int = 4
+    seeds: Seeds = 4
 
 
 @dataclass(frozen=True)

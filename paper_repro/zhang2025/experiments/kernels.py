@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -14,22 +15,31 @@ from paper_repro.statistics import interval
 from sims import tangent_kernel
 from sims.models import networks
 from spec.claims import Asymptotic, Claim, Mutant, Sample
+from spec.fields import Checked, Count, Distinct, Grid, Seeds, Whole
 from spec.seeds import named_seeds
 from theory import ntk
 
 SOURCE = "Jacot et al. (2018), Theorem 1; the regime of Zhang et al. (2025)"
 WIDTHS = (64, 256, 1024)
+TWO_OR_MORE = Distinct(2, "at least two different widths, to fit an exponent")
 
 
 @dataclass(frozen=True)
-class KernelWidth:
+class KernelWidth(Checked):
     """Networks of several depths (hidden layers) and widths, `seeds` of each; n inputs of size d on a half circle."""
 
-    widths: tuple[int, ...] = (32, 64, 128, 256, 512, 1024)
-    hidden: tuple[int, ...] = (1, 2, 3)
-    n: int = 24
-    d: int = 16
-    seeds: int = 32
+    widths: Annotated[tuple[Count, ...], TWO_OR_MORE] = (
+        32,
+        64,
+        128,
+        256,
+        512,
+        1024,
+    )
+    hidden: Grid[Annotated[int, Whole(1, 100)]] = (1, 2, 3)
+    n: Annotated[int, Whole(2)] = 24
+    d: Annotated[int, Whole(2)] = 16
+    seeds: Seeds = 32
 
 
 def half_circle(n: int, d: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import xarray as xr
 from figures import reweighting as draw
 from paper_repro.registry import Experiment, FigureBinding, Table
 from paper_repro.zhang2025.experiments import settings
+from spec.fields import Checked, Count, Grid, Positive, Steps
 from spec.seeds import named_seed
 from theory.reweighting import flow as mean_field
 from theory.reweighting import phases
@@ -15,13 +16,13 @@ from theory.reweighting import recursion as theory
 
 
 @dataclass(frozen=True)
-class PhaseDiagram:
+class PhaseDiagram(Checked):
     """Grid of beta/(eta n) and of noise rates; the longest time s = beta kbar t."""
 
-    ratios: tuple[float, ...] = tuple(float(r) for r in np.geomspace(1e-3, 10, 17))
-    p: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-    steps: int = 4000
-    seeds: int = 1
+    ratios: Grid[Positive] = tuple(float(r) for r in np.geomspace(1e-3, 10, 17))
+    p: Grid[settings.MislabelledRate] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+    steps: Steps = 4000
+    seeds: Count = 1
 
 
 def run_phase_diagram(config: PhaseDiagram) -> xr.Dataset:

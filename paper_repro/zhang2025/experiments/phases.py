@@ -9,6 +9,7 @@ from figures import reweighting as draw
 from paper_repro.registry import Experiment, FigureBinding, Table
 from paper_repro.zhang2025.claims.measured_training import FloatArray
 from paper_repro.zhang2025.experiments import settings
+from spec.fields import Checked, Count, Grid, Positive, Steps
 from spec.seeds import named_seed
 from theory.reweighting import flow as mean_field
 from theory.reweighting import phases, regrowth
@@ -16,14 +17,14 @@ from theory.reweighting import recursion as theory
 
 
 @dataclass(frozen=True)
-class Phases:
+class Phases(Checked):
     """Noise rates and where the clean subset is; beta of the trajectories; alpha/n = beta/(eta n) of the times."""
 
-    p: tuple[float, ...] = (0.4, 0.8)
-    beta: float = 0.5
-    steps: int = 2000
-    ratios: tuple[float, ...] = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
-    seeds: int = 1
+    p: Grid[settings.MislabelledRate] = (0.4, 0.8)
+    beta: Positive = 0.5
+    steps: Steps = 2000
+    ratios: Grid[Positive] = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
+    seeds: Count = 1
 
 
 def run_phases(config: Phases) -> xr.Dataset:

@@ -1,16 +1,19 @@
 """Data that several experiments share: two caps on a sphere, a ReLU kernel that separates them, parallel runs."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from paper_repro.zhang2025.claims.measured_training import FloatArray, TwoClasses, caps
+from spec.fields import Within
 from theory import ntk
 from theory.reweighting import recursion as theory
 
 N, M, D, S = 200, 20, 60, 0.8
 """Training examples, clean subset, dimension, height of the caps."""
+MislabelledRate = Annotated[float, Within(1 / N, 1 - M / N, high_open=False)]
+"""One mislabelled example at least, and as many correctly labelled ones as the clean subset has."""
 
 
 def relu_layer(a: FloatArray, b: FloatArray) -> FloatArray:

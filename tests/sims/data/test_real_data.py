@@ -217,10 +217,9 @@ def test_every_class_must_have_an_example(tmp_path: Path, rng: Generator) -> Non
     assert load(replace(problem, classes=tuple(range(7)))).classes == 7
 
 
-@pytest.mark.parametrize("label", [-1, 10])
-def test_classes_outside_the_data_set_are_refused(label: int) -> None:
-    with pytest.raises(InputError, match=f"class {label} has none"):
-        load(RealData(classes=(0, label)))
+def test_classes_outside_the_data_set_are_refused() -> None:
+    with pytest.raises(InputError, match="class 10 has none"):
+        load(RealData(classes=(0, 10)))
 
 
 def test_the_split_must_leave_something_to_test_on() -> None:
