@@ -24,6 +24,7 @@ from paper_repro.xu2026.experiments.deciding import DECIDING
 from paper_repro.xu2026.experiments.effective_rate import FINITE_BATCHES, RATES
 from paper_repro.zhang2025.experiments.field import FIELD
 from paper_repro.zhang2025.experiments.kernels import KERNEL_WIDTH
+from spec.clean_subset import CleanSubset
 from spec.fields import Checked, declarations
 from spec.networks import LeNet, Linear, Mlp, TwoLayerLinear
 from spec.problems import AsymmetricNoise, InstanceNoise, RealData
@@ -164,6 +165,10 @@ def test_names_of_methods_may_hold_commas_and_stand_in_a_row() -> None:
     assert only == ("random halved, count of B",)
     problems = adjusted(CONTROLS.config["smoke"], {"problems": Written("RealData(), RealData('mnist1d')")}).problems
     assert [p.name for p in problems] == ["digits", "mnist1d"]
+    subsets = adjusted(
+        FIELD.config["smoke"], {"subsets": Written("CleanSubset(20), CleanSubset(9, wrong=0.5)")}
+    ).subsets
+    assert subsets == (CleanSubset(20), CleanSubset(9, 0.5))
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from spec.fields import Checked, Count, Finite, Grid, NonNegative, Seeds, Whole,
 from spec.problems import SignalNoiseMixture
 from spec.rules import Sam, Sgd
 from spec.seeds import named_seed
-from theory.logistic import mixture, regression
 from spec.validation import require
+from theory.logistic import mixture, regression
 
 
 @dataclass(frozen=True)

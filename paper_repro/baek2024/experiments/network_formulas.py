@@ -26,9 +26,9 @@ from spec.problems import SignalNoiseMixture
 from spec.rules import JacobianSam, LogitSam, Sam, SamFamily, Sgd
 from spec.seeds import named_seed
 from spec.training import Training
+from spec.validation import require
 from theory.linear_networks import margins
 from theory.linear_networks import signal_noise as groups
-from spec.validation import require
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from spec.claims import Sample
 from spec.fields import Checked, Finite, Grid, NoiseRate, Seeds, Whole
 from spec.problems import SignalNoiseMixture
 from spec.seeds import named_seed
-from theory.compensation import angle as perturbation_angle
 from spec.validation import require
+from theory.compensation import angle as perturbation_angle
 
 
 @dataclass(frozen=True)

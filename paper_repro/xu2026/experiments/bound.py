@@ -9,11 +9,11 @@ import xarray as xr
 from figures import noise_compensation as draw
 from paper_repro.registry import Experiment, FigureBinding, Table
 from paper_repro.xu2026.claims.measured_gradients import once
+from spec.fields import Checked, Count, Positive
 from spec.problems import SignalNoiseMixture
+from spec.validation import require
 from theory.compensation import pac_bayes
 from theory.logistic import mixture
-from spec.fields import Checked, Count, Positive
-from spec.validation import require
 
 TERMS = ("sharpness", "tail", "complexity", "total")
 

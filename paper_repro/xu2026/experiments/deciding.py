@@ -14,6 +14,7 @@ from paper_repro.registry import Experiment, FigureBinding, Parts
 from paper_repro.shared import comparison
 from paper_repro.shared.comparison import Entry
 from paper_repro.xu2026.experiments.decisions import ORACLE, PUBLISHED, SAM, tables
+from spec.fields import Checked, Grid, NonNegative, Positive, ProperShare, Seeds, Share
 from spec.networks import Mlp
 from spec.observables import Accuracies, Correction
 from spec.problems import InstanceNoise, RealData, SymmetricNoise
@@ -29,7 +30,6 @@ from spec.rules import (
     Sam,
     Selection,
 )
-from spec.fields import Checked, Grid, NonNegative, Positive, ProperShare, Seeds, Share
 from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training

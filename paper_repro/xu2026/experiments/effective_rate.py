@@ -23,8 +23,8 @@ from spec.claims import Sample
 from spec.fields import Checked, Count, Grid, Seeds, Share, Whole, Within
 from spec.problems import SignalNoiseMixture
 from spec.seeds import named_seed
-from theory.compensation import correction
 from spec.validation import require
+from theory.compensation import correction
 
 
 @dataclass(frozen=True)
