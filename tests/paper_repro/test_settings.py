@@ -10,8 +10,8 @@ import pytest
 from paper_repro import papers, workflow
 from paper_repro.baek2024.experiments.ablation import DIGITS, Ablation
 from paper_repro.baek2024.experiments.dependence import DEPENDENCE
-from paper_repro.baek2024.experiments.network_formulas import NETWORK_DYNAMICS
 from paper_repro.baek2024.experiments.formulas import RATIO, UPWEIGHTING
+from paper_repro.baek2024.experiments.network_formulas import NETWORK_DYNAMICS
 from paper_repro.baek2024.experiments.toy import LINEAR_TOY
 from paper_repro.luong2026.experiments.controls import CONTROLS
 from paper_repro.luong2026.experiments.toy import TOY
