@@ -7,7 +7,12 @@ import numpy as np
 
 
 def describe(record: Any) -> Any:
-    """A nested dict of a record with its type names; tuples become lists, numpy scalars become numbers."""
+    """A nested dict of a record with its type names; tuples become lists, numpy scalars become numbers.
+
+    >>> from spec.rules import Sam
+    >>> describe(Sam(0.1))
+    {'record': 'Sam', 'rho': 0.1, 'sharpness': 'example', 'ascent': 'all'}
+    """
     if is_dataclass(record) and not isinstance(record, type):
         values = {f.name: describe(getattr(record, f.name)) for f in fields(record)}
         # Equal records must have equal descriptions: a field of type float may hold the integer 1.

@@ -54,6 +54,10 @@ def expectation(f: Callable[..., Any], *variables: Variable, rtol: float = 1e-10
     variable should be the one in which f is steepest. Every result is computed on two unrelated subdivisions of its
     range, which must agree: one alone can miss a step between an edge and its nearest node, and report convergence.
     Raises ArithmeticError when the tolerance is not reached.
+
+    >>> import numpy as np
+    >>> round(float(expectation(np.cos, normal()).value), 6)
+    0.606531
     """
     require(len(variables) >= 1, "variables", variables, "at least one variable")
     previous = _on_panels(f, variables, 2, rtol, atol)

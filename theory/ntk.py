@@ -49,6 +49,11 @@ def relu(x: FloatArray, other: FloatArray | None = None, *, hidden: int = 1) -> 
 
     The diagonal of the kernel of x with itself is exact; elsewhere inputs closer than an angle of 1e-7 lose digits of
     kappa_0. Raises InputError for rows of zeros, where relu' is not defined, and for inputs of different sizes.
+
+    >>> import numpy as np
+    >>> relu(np.eye(2), hidden=1).tangent.round(4)
+    array([[2.5   , 1.4092],
+           [1.4092, 2.5   ]])
     """
     require_integer("hidden", hidden, at_least=0)
     same, first = other is None, np.asarray(x, dtype=float)

@@ -67,6 +67,12 @@ def sample(problem: Any, key: jax.Array, *, dtype: Any, n_test: int = 1000, sour
 
     n_test: size of the test split of synthetic problems. source: the loaded arrays of a RealData problem
     (sims.data.real_data.load), passed in so that they need not be baked into compiled code.
+
+    >>> import jax
+    >>> from spec.problems import SignalNoiseMixture
+    >>> train = sample(SignalNoiseMixture(n=10, d=3, B=2.0, Delta=0.2), jax.random.key(0), dtype="float32").train
+    >>> train.x.shape, int(train.mislabelled.sum())
+    ((10, 3), 2)
     """
     raise TypeError(f"cannot sample {problem!r}")
 

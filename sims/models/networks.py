@@ -40,7 +40,14 @@ class Model(NamedTuple):
 
 
 def linear(d: int, *, classes: int | None = None, scale: float = 1.0) -> Model:
-    r"""f(x) = <w, x>, or W x with `classes` outputs. Entries N(0, scale^2/d). No bias. scale = 0: the origin."""
+    r"""f(x) = <w, x>, or W x with `classes` outputs. Entries N(0, scale^2/d). No bias. scale = 0: the origin.
+
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> model = linear(3)
+    >>> model.apply(model.init(jax.random.key(0), jnp.float32), jnp.ones((2, 3))).shape
+    (2,)
+    """
     require_integer("d", d, at_least=1)
     require_real("scale", scale, low=0.0)
 

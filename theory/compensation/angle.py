@@ -84,6 +84,12 @@ def perturbation_angle(problem: Any, w: FloatArray) -> float:
     """theta in [0, pi], the formula above; 0 where a gradient is zero and has no direction.
 
     The two perturbations are 2 rho sin(theta/2) apart.
+
+    >>> import numpy as np
+    >>> from spec.problems import SignalNoiseMixture
+    >>> problem = SignalNoiseMixture(n=100, d=3, B=1.0, Delta=0.3)
+    >>> round(perturbation_angle(problem, np.array([0.5, 0.5, 0.0])), 4)
+    1.3724
     """
     g, tilt = clean_gradient(problem, w), problem.Delta * mean_example(problem)
     along, across = g[0], float(np.linalg.norm(g[1:]))

@@ -49,6 +49,9 @@ def effective_rate(Delta: ArrayLike, gamma: ArrayLike, precision: ArrayLike, hit
     1/(C - 1) for a uniform other label of C classes. With C > 2, exact for symmetric noise and targets that are
     uniform over the wrong classes where they miss; the tilt of rate 1 is then E[(e_y - (1 - e_y)/(C - 1)) x^T].
     Undefined (inf or nan) at gamma = -1.
+
+    >>> round(float(effective_rate(Delta=0.2, gamma=-0.1, precision=0.5)), 4)
+    0.1667
     """
     Delta, gamma = np.asarray(Delta, dtype=float), np.asarray(gamma, dtype=float)
     return (Delta + gamma * (1 - np.multiply(precision, hit))) / (1 + gamma)
@@ -59,6 +62,9 @@ def cancelling_gamma(Delta: ArrayLike, precision: ArrayLike, hit: ArrayLike = 1.
 
     It is negative: the flipped gradient must be *subtracted*. Usable only for gamma* > -1, that is for
     precision hit < 1 - Delta; otherwise the combination (1 + gamma*) g_0 points downhill, or gamma* = -inf.
+
+    >>> float(cancelling_gamma(Delta=0.2, precision=0.5))
+    -0.4
     """
     wrong = 1 - np.multiply(precision, hit)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -73,6 +79,9 @@ def helpful_sign(Delta: ArrayLike, precision: ArrayLike, hit: ArrayLike = 1.0) -
     1 - precision hit. Else subtracting helps, for gamma in (-2 Delta/(1 + Delta - precision hit), 0).
     A statement on expected gradients, at weights independent of the flips: in a batch, and where labels are memorised,
     the threshold is that of theory.compensation.sign.
+
+    >>> int(helpful_sign(Delta=0.2, precision=0.9)), int(helpful_sign(Delta=0.2, precision=0.5))
+    (1, -1)
     """
     return np.sign(np.multiply(precision, hit) - (1 - np.asarray(Delta, dtype=float)))
 

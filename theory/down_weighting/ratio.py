@@ -32,20 +32,32 @@ THIRD_DERIVATIVE = 1 / (6 * np.sqrt(3))  # the largest |sigma''|
 
 
 def ratio(plain: ArrayLike, perturbed: ArrayLike) -> FloatArray:
-    """r = perturbed/plain entry by entry; nan where plain is zero."""
+    """r = perturbed/plain entry by entry; nan where plain is zero.
+
+    >>> ratio([2.0, -1.0, 0.0], [1.0, 1.0, 1.0])
+    array([ 0.5, -1. ,  nan])
+    """
     g, h = np.asarray(plain, dtype=float), np.asarray(perturbed, dtype=float)
     with np.errstate(over="ignore"):  # a ratio beyond the range of numbers is inf, which is in group A or C
         return np.divide(h, g, out=np.full(np.broadcast(g, h).shape, np.nan), where=np.broadcast_to(g != 0, h.shape))
 
 
 def groups(r: ArrayLike) -> Labels:
-    """'A' where r >= 1, 'B' where 0 < r < 1, 'C' where r <= 0, '' where r is nan."""
+    """'A' where r >= 1, 'B' where 0 < r < 1, 'C' where r <= 0, '' where r is nan.
+
+    >>> groups([1.5, 0.5, -1.0]).tolist()
+    ['A', 'B', 'C']
+    """
     r = np.asarray(r, dtype=float)
     return np.select([r >= 1, r > 0, r <= 0], ["A", "B", "C"], "")
 
 
 def dominance(clean: ArrayLike, noisy: ArrayLike) -> Labels:
-    """'noise' or 'clean' where the parts conflict and that one is larger; '' where they agree, vanish or cancel."""
+    """'noise' or 'clean' where the parts conflict and that one is larger; '' where they agree, vanish or cancel.
+
+    >>> dominance(clean=[1.0, -0.5, 1.0], noisy=[-2.0, 0.1, 1.0]).tolist()
+    ['noise', 'clean', '']
+    """
     c, n = np.asarray(clean, dtype=float), np.asarray(noisy, dtype=float)
     conflict = np.sign(c) * np.sign(n) < 0
     return np.select([conflict & (abs(c) < abs(n)), conflict & (abs(n) < abs(c))], ["noise", "clean"], "")

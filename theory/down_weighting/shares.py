@@ -29,6 +29,10 @@ def orthant(covariance: FloatArray) -> FloatArray:
 
     k = 2: 1/4 + arcsin(rho_12)/(2 pi);  k = 3: 1/8 + (arcsin rho_12 + arcsin rho_13 + arcsin rho_23)/(4 pi).
     A variable without variance is zero, hence >= 0.
+
+    >>> import numpy as np
+    >>> round(float(orthant(np.array([[1.0, 0.5], [0.5, 1.0]]))), 4)
+    0.3333
     """
     covariance = np.asarray(covariance, dtype=float)
     k = covariance.shape[-1]

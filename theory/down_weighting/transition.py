@@ -91,6 +91,10 @@ def phases(model: SignalMemory, rho: float, *, end: float) -> tuple[Phase, ...]:
     seen the order is A, C, B, C, A when memory is slow (gamma^2/n small beside B^2, and rho not small), else A, C, A:
     the window of group B need not exist, and reversal (C) lasts longer than it.
     Descent with step eta changes group within O(1) steps of time/eta. Raises InputError for parameters out of range.
+
+    >>> from theory.down_weighting.transition import SignalMemory
+    >>> [phase.group for phase in phases(SignalMemory(200, 1.0, 3.0, 0.3), 0.5, end=100.0)]
+    ['A', 'C', 'B', 'C']
     """
     require_integer("n", model.n, at_least=1)
     require_real("Delta", model.Delta, low=0.0, high=0.5, low_open=True)

@@ -39,7 +39,11 @@ def bump(m: ArrayLike, delta: ArrayLike) -> FloatArray:
 
 
 def two_group_ratio(m_c: ArrayLike, m_n: ArrayLike, delta: ArrayLike, beta: ArrayLike = 1.0) -> FloatArray:
-    """r(m_c, m_n); nan where the groups cancel exactly."""
+    """r(m_c, m_n); nan where the groups cancel exactly.
+
+    >>> round(float(two_group_ratio(m_c=1.0, m_n=-0.5, delta=1.0)), 4)
+    0.8983
+    """
     m_c, m_n, delta, beta = (np.asarray(a, dtype=float) for a in (m_c, m_n, delta, beta))
     plain, perturbed = (expit(shift - m_c) - beta * expit(shift - m_n) for shift in (0.0, delta))
     return ratio.ratio(np.broadcast_to(plain, perturbed.shape), perturbed)

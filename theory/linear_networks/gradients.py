@@ -101,7 +101,15 @@ def drift(rule: SamFamily, at: Statistics, x: FloatArray, t: NDArray) -> Drift:
 
 
 def gradient(rule: SamFamily, W: FloatArray, v: FloatArray, x: FloatArray, t: NDArray) -> tuple[FloatArray, FloatArray]:
-    """The rule's gradient of the mean loss, shaped like (W, v). Raises InputError as statistics and ascent do."""
+    """The rule's gradient of the mean loss, shaped like (W, v). Raises InputError as statistics and ascent do.
+
+    >>> import numpy as np
+    >>> from spec.rules import JacobianSam
+    >>> W, v = np.eye(2), np.array([1.0, -1.0])
+    >>> x, t = np.array([[1.0, 0.0], [2.0, 2.0]]), np.array([1.0, -1.0])
+    >>> [layer.round(3).tolist() for layer in gradient(JacobianSam(0.1), W, v, x, t)]
+    [[[0.394, 0.52], [-0.345, -0.48]], [0.414, 0.451]]
+    """
     V = np.atleast_2d(v)
     A, S, T = drift(rule, statistics(W, v), x, t)
     return V.T @ A + W @ S, (A @ W.T + T @ V).reshape(v.shape)

@@ -25,6 +25,10 @@ def decay(rho: float, squares: FloatArray) -> FloatArray:
     """mean_i rho (||g_i||^2 - ||g_il||^2)/||g_i||, (L,), from squares ||g_il||^2 (n, L); 0 for examples with g_i = 0.
 
     It is -d(||w_l||^2/2)/dtau under J-SAM, minus that under SGD. Raises InputError for a negative rho or square.
+
+    >>> import numpy as np
+    >>> decay(0.1, np.array([[3.0, 1.0], [0.0, 4.0]])).round(3)
+    array([0.125, 0.075])
     """
     require_real("rho", rho, low=0.0)
     require(squares.ndim == 2 and bool(np.all(squares >= 0)), "squares", squares.shape, "numbers >= 0 of shape (n, L)")

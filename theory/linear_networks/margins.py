@@ -49,6 +49,9 @@ def perturbed_output(f: ArrayLike, J: ArrayLike, norms: ArrayLike, t: ArrayLike,
     r"""f(w + eps) = f (1 + rho^2 ||x||^2/J^2) - rho t J for the 1-SAM ascent, J > 0.
 
     sigma(-t f(w + eps)) is the weight under L-SAM and 1-SAM. In logistic regression J = ||x|| and the rho^2 is absent.
+
+    >>> float(perturbed_output(f=1.0, J=2.0, norms=1.0, t=1.0, rho=0.5))
+    0.0625
     """
     f, J, norms, t, rho = (np.asarray(a, dtype=float) for a in (f, J, norms, t, rho))
     return f * (1 + (rho * norms / J) ** 2) - rho * t * J
@@ -61,7 +64,11 @@ def margin_velocity(m: ArrayLike, J: ArrayLike, norms: ArrayLike, rho: ArrayLike
 
 
 def margin_ceiling(J: ArrayLike, norms: ArrayLike, rho: ArrayLike) -> FloatArray:
-    r"""m* = J^3/(2 rho ||x||^2), where margin_velocity changes sign at fixed J. Reachable only if J <= rho ||x||."""
+    r"""m* = J^3/(2 rho ||x||^2), where margin_velocity changes sign at fixed J. Reachable only if J <= rho ||x||.
+
+    >>> float(margin_ceiling(J=2.0, norms=1.0, rho=0.5))
+    8.0
+    """
     J, norms, rho = (np.asarray(a, dtype=float) for a in (J, norms, rho))
     return J**3 / (2 * rho * norms**2)
 

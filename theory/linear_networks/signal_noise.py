@@ -106,7 +106,16 @@ def _ascended(rule: SamFamily, r: float, u: FloatArray, data: Groups) -> tuple[F
 
 
 def descend(rule: SamFamily, problem: SignalNoiseMixture, *, r: float, eta: float, steps: int) -> FloatArray:
-    """States (steps + 1, 4) of full-batch training with steps of size eta from ||v|| = r and W = 0."""
+    """States (steps + 1, 4) of full-batch training with steps of size eta from ||v|| = r and W = 0.
+
+    >>> from spec.problems import SignalNoiseMixture
+    >>> from spec.rules import JacobianSam
+    >>> problem = SignalNoiseMixture(n=20, d=50, B=1.0, Delta=0.2, noise="orthogonal")
+    >>> descend(JacobianSam(0.1), problem, r=1.0, eta=0.5, steps=2).round(3)
+    array([[1.   , 0.   , 0.   , 0.   ],
+           [0.823, 0.15 , 0.35 , 0.175],
+           [0.822, 0.23 , 0.547, 0.291]])
+    """
     require_real("r", r, low=0.0)
     require_real("eta", eta, low=0.0)
     require_integer("steps", steps, at_least=0)

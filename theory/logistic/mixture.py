@@ -46,6 +46,12 @@ def accuracy(problem: Any, w: FloatArray) -> FloatArray:
     Mixture:  Phi( B w_1 / sqrt(gamma_1^2 w_1^2 + gamma^2 ||w_perp||^2) ).
     Teacher:  1 - arccos(w_1 / ||w||) / pi.
     w = 0 gives 1/2: its prediction is a coin.
+
+    >>> import numpy as np
+    >>> from spec.problems import SignalNoiseMixture
+    >>> problem = SignalNoiseMixture(n=100, d=3, B=2.0, Delta=0.2)
+    >>> round(float(accuracy(problem, np.array([1.0, 0.5, 0.5]))), 4)
+    0.9488
     """
     raise TypeError(f"no exact test accuracy for {problem!r}")
 
@@ -65,7 +71,12 @@ def _(problem: NoisyLinearTeacher, w: FloatArray) -> FloatArray:
 
 
 def accuracy_of_overlaps(problem: SignalNoiseMixture, w_1: Any, w_perp: Any) -> FloatArray:
-    """accuracy from the signal overlap w_1 and the noise norm w_perp = ||w_{2:}|| alone."""
+    """accuracy from the signal overlap w_1 and the noise norm w_perp = ||w_{2:}|| alone.
+
+    >>> from spec.problems import SignalNoiseMixture
+    >>> round(float(accuracy_of_overlaps(SignalNoiseMixture(n=100, d=50, B=2.0, Delta=0.2), 1.0, 2.0)), 4)
+    0.8145
+    """
     w_1, w_perp = np.asarray(w_1, dtype=float), np.asarray(w_perp, dtype=float)
     std = np.hypot(_gamma_1(problem) * w_1, problem.gamma * w_perp)
     mean = problem.B * w_1
@@ -77,6 +88,10 @@ def mean_classifier_accuracy(problem: SignalNoiseMixture) -> Estimate:
 
     t_i x_i = e_i (B e_1 + gamma z_i), so with k flipped labels, delta = k/n, g standard normal and r chi of d - 1:
     w_1 = (1 - 2 delta) B + gamma_1 g / sqrt(n) and ||w_perp|| = gamma r / sqrt(n). Bernoulli flips average over k.
+
+    >>> from spec.problems import SignalNoiseMixture
+    >>> round(float(mean_classifier_accuracy(SignalNoiseMixture(n=100, d=50, B=1.0, Delta=0.2)).value), 4)
+    0.7408
     """
     flipped, weights = _flip_law(problem)
     root_n = np.sqrt(problem.n)

@@ -27,13 +27,25 @@ FloatArray = NDArray[np.float64]
 
 
 def margins(w: FloatArray, x: FloatArray, t: FloatArray) -> FloatArray:
-    """z_i = t_i <w, x_i>, shape (n,)."""
+    """z_i = t_i <w, x_i>, shape (n,).
+
+    >>> import numpy as np
+    >>> margins(np.array([0.5, -1.0]), np.array([[1.0, 0.0], [2.0, 2.0]]), np.array([1.0, -1.0]))
+    array([0.5, 1. ])
+    """
     return t * (x @ w)
 
 
 @singledispatch
 def example_weights(rule: Any, w: FloatArray, x: FloatArray, t: FloatArray) -> FloatArray:
-    """The weights s_i of a rule (table above), shape (n,), each in (0, 1)."""
+    """The weights s_i of a rule (table above), shape (n,), each in (0, 1).
+
+    >>> import numpy as np
+    >>> from spec.rules import Sam
+    >>> w, x, t = np.array([0.5, -1.0]), np.array([[1.0, 0.0], [2.0, 2.0]]), np.array([1.0, -1.0])
+    >>> example_weights(Sam(0.1), w, x, t).round(4)
+    array([0.4013, 0.328 ])
+    """
     raise TypeError(f"no closed form for {rule!r} on logistic regression")
 
 
@@ -77,12 +89,28 @@ def example_gradients(rule: SamFamily, w: FloatArray, x: FloatArray, t: FloatArr
 
 
 def gradient(rule: SamFamily, w: FloatArray, x: FloatArray, t: FloatArray) -> FloatArray:
-    """The mean of example_gradients, shape (d,)."""
+    """The mean of example_gradients, shape (d,).
+
+    >>> import numpy as np
+    >>> from spec.rules import Sam
+    >>> w, x, t = np.array([0.5, -1.0]), np.array([[1.0, 0.0], [2.0, 2.0]]), np.array([1.0, -1.0])
+    >>> gradient(Sam(0.1), w, x, t).round(4)
+    array([0.1274, 0.328 ])
+    """
     return -(example_weights(rule, w, x, t) * t) @ x / len(t)
 
 
 def descend(rule: SamFamily, w: FloatArray, x: FloatArray, t: FloatArray, *, eta: float, steps: int) -> FloatArray:
-    """The path w_{k+1} = w_k - eta gradient(rule, w_k), shape (steps + 1, d)."""
+    """The path w_{k+1} = w_k - eta gradient(rule, w_k), shape (steps + 1, d).
+
+    >>> import numpy as np
+    >>> from spec.rules import Sam
+    >>> w, x, t = np.array([0.5, -1.0]), np.array([[1.0, 0.0], [2.0, 2.0]]), np.array([1.0, -1.0])
+    >>> descend(Sam(0.1), w, x, t, eta=0.5, steps=2).round(4)
+    array([[ 0.5   , -1.    ],
+           [ 0.4363, -1.164 ],
+           [ 0.4223, -1.2822]])
+    """
     path = [np.asarray(w, dtype=float)]
     for _ in range(steps):
         path.append(path[-1] - eta * gradient(rule, path[-1], x, t))
@@ -93,6 +121,12 @@ def robust_loss(w: FloatArray, x: FloatArray, t: FloatArray, rho: float) -> floa
     r"""L_rho(w) = mean_i log(1 + exp(-z_i + rho ||x_i||)), whose exact gradient is the 1-SAM gradient (derived).
 
     It is the worst case of the loss over ||eps_i|| <= rho, convex, with the same smoothness bound as the loss.
+
+    >>> import numpy as np
+    >>> from spec.rules import Sam
+    >>> w, x, t = np.array([0.5, -1.0]), np.array([[1.0, 0.0], [2.0, 2.0]]), np.array([1.0, -1.0])
+    >>> round(robust_loss(w, x, t, rho=0.1), 4)
+    0.4553
     """
     return float(np.mean(np.logaddexp(0.0, -margins(w, x, t) + rho * np.linalg.norm(x, axis=1))))
 
@@ -107,6 +141,10 @@ def amplification(z: ArrayLike, C: ArrayLike) -> FloatArray:
 
     C = rho ||x||. Lemma 3.1 (Baek et al. 2024): strictly increasing in z for C > 0.
     Limits (derived): 1 at z -> -inf, 2/(1 + e^{-C}) at z = 0, e^C at z -> inf.
+
+    >>> import numpy as np
+    >>> amplification([-5.0, 0.0, 5.0], C=1.0).round(3)
+    array([1.004, 1.462, 2.687])
     """
     return np.exp(_log_amplification(z, C))
 
@@ -143,6 +181,9 @@ def relative_weight(z_i: ArrayLike, z_j: ArrayLike, C: ArrayLike) -> FloatArray:
 
     For z_i > z_j it lies in (0, 1) and rises strictly with C to 1: 1-SAM never reorders examples of equal norm, it
     moves their weights from logistic towards uniform.
+
+    >>> round(float(relative_weight(2.0, -1.0, C=0.5)), 4)
+    0.2231
     """
     z_i, z_j, C = (np.asarray(a, dtype=float) for a in (z_i, z_j, C))
     return np.exp(np.logaddexp(0, z_j - C) - np.logaddexp(0, z_i - C))
@@ -153,6 +194,9 @@ def reordering_radius(z_i: ArrayLike, z_j: ArrayLike, norm_i: ArrayLike, norm_j:
 
     s_i < s_j iff z_i - rho ||x_i|| > z_j - rho ||x_j||. With equal norms, or the larger norm at the smaller margin,
     the order never changes: inf. So "never reorders" needs equal norms; with unequal norms it holds below this radius.
+
+    >>> float(reordering_radius(2.0, 1.0, norm_i=3.0, norm_j=1.0))
+    0.5
     """
     dz = np.asarray(z_i, dtype=float) - np.asarray(z_j, dtype=float)
     dn = np.asarray(norm_i, dtype=float) - np.asarray(norm_j, dtype=float)
@@ -164,6 +208,11 @@ def clean_noisy_ratio(z: FloatArray, norms: FloatArray, mislabelled: NDArray[np.
 
     The ratio of mean per-example gradient norms under 1-SAM. Pass norms = 1 for the ratio of weights with C = rho.
     As rho -> inf it tends to the ratio of mean norms.
+
+    >>> import numpy as np
+    >>> z, mislabelled = np.array([1.0, 2.0, -1.0]), np.array([False, False, True])
+    >>> round(clean_noisy_ratio(z, np.ones(3), mislabelled, rho=0.5), 4)
+    0.3425
     """
     clean, noisy = (
         log_s.max() + np.log(np.mean(np.exp(log_s - log_s.max()) * r))
