@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUT ?= results
 PRESET ?= standard
 
-.PHONY: repro test lint format evidence bench notebooks clean
+.PHONY: repro test lint format evidence mutants bench notebooks clean
 
 repro: $(VENV)/installed
 	$(BIN)/python -m paper_repro all --preset $(PRESET) --out $(OUT)
@@ -16,6 +16,10 @@ test: $(VENV)/installed
 evidence: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,peers,cluster]"
 	XLA_FLAGS= $(BIN)/python -m pytest -n 2 -m evidence
+	$(BIN)/python -m tests.mutants
+
+mutants: $(VENV)/installed
+	$(BIN)/python -m tests.mutants
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -91,7 +91,11 @@ def test_runs_see_the_clean_subset_through_weights_and_extra_epochs_alone():
 
     def final(scheme):
         run = TrainingRun(scheme, problem, Mlp((16,)), training, (Accuracies(),), seeds, clean=CleanSubset(100))
-        return simulate(replace(run, extra=CleanEpochs(3, 20))).isel(epoch=-1)
+        found = simulate(replace(run, extra=CleanEpochs(3, 20)))
+        # Shares of the 200 examples that are left to validate on; those of 300 would be multiples of 1/300.
+        counts = 200 * found["validation_accuracy"].values.astype(float)
+        np.testing.assert_allclose(counts, np.round(counts), atol=1e-3)
+        return found.isel(epoch=-1)
 
     without, noisy = final(FixedReweight(0.0, 0.0)), final(FixedReweight(0.0, 1.0))
     assert (without["test_accuracy"] > 0.6).all()

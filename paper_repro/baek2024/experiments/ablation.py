@@ -67,6 +67,11 @@ def run(config: Ablation, parts: Parts) -> xr.Dataset:
     dataset = concatenate(units, parts.map(simulate, units), **strengths)
     # Afterwards, so that nothing else runs beside the clock.
     (cost,) = parts.map(measure, [Cost(config.problem, config.network, config.training.batch)])
+    return xr.merge([readings(dataset), cost])
+
+
+def readings(dataset: xr.Dataset) -> xr.Dataset:
+    """The three readings of test accuracy, and the runs that are chosen (by validation) and matched (by norms)."""
     dataset = dataset.assign(
         validation_score=dataset["validation_accuracy"].max("epoch"),
         selected_epoch=dataset["validation_accuracy"].idxmax("epoch"),
@@ -75,7 +80,7 @@ def run(config: Ablation, parts: Parts) -> xr.Dataset:
         final_test_accuracy=dataset["test_accuracy"].isel(epoch=-1, drop=True),
     )
     chosen = _chosen(dataset)
-    return xr.merge([dataset, cost]).assign_coords(chosen=("run", chosen), matched=("run", _matched(dataset, chosen)))
+    return dataset.assign_coords(chosen=("run", chosen), matched=("run", _matched(dataset, chosen)))
 
 
 def _chosen(dataset: xr.Dataset) -> np.ndarray:

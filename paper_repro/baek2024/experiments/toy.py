@@ -52,17 +52,23 @@ def run(config: LinearToy, parts: Parts) -> xr.Dataset:
     """Simulated trajectories, with the exact test accuracy and the rho -> inf limit from theory beside them."""
     units = runs(config)
     dataset = concatenate(units, parts.map(simulate, units), Delta=[u.problem.Delta for u in units])  # type: ignore[union-attr]
+    return readings(dataset, config.problem)
+
+
+def readings(dataset: xr.Dataset, problem: SignalNoiseMixture) -> xr.Dataset:
+    """Exact test accuracy along each run: best, when MEMORISED of the mislabelled are fitted (or last), and last."""
     overlaps = dataset["signal_overlap"].astype(float), dataset["noise_norm"].astype(float)
-    exact = xr.apply_ufunc(lambda a, b: mixture.accuracy_of_overlaps(config.problem, a, b), *overlaps)
+    exact = xr.apply_ufunc(lambda a, b: mixture.accuracy_of_overlaps(problem, a, b), *overlaps)
     memorised = (dataset["mislabelled_accuracy"] >= MEMORISED).argmax("epoch")
     reached = (dataset["mislabelled_accuracy"] >= MEMORISED).any("epoch")
-    limits = {D: mixture.mean_classifier_accuracy(replace(config.problem, Delta=D)).value for D in config.Delta}
+    rates = dataset["Delta"].values.tolist()
+    limits = {D: mixture.mean_classifier_accuracy(replace(problem, Delta=D)).value for D in set(rates)}
     return dataset.assign(
         exact_test_accuracy=exact,
         best_accuracy=exact.max("epoch"),
         at_memorisation_accuracy=exact.isel(epoch=memorised.where(reached, dataset.sizes["epoch"] - 1)),
         final_accuracy=exact.isel(epoch=-1),
-        mean_classifier_accuracy=("run", [limits[D] for D in dataset["Delta"].values.tolist()]),
+        mean_classifier_accuracy=("run", [limits[D] for D in rates]),
     )
 
 

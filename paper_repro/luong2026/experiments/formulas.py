@@ -1,5 +1,6 @@
 """Two experiments that put formulas beside simulations: the plane of margins, and the transition in time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -119,23 +120,30 @@ def signal_memory(config: SignalMemory) -> xr.Dataset:
     groups = transition.signal_groups(model, paths[steps], rho)
     paths = np.moveaxis(paths, 0, -2)
     m_c, m_n = model.margins(paths)
-    memorised = np.where((m_n > 0).any(axis=-1), (m_n > 0).argmax(axis=-1) * config.eta, -1.0)
-    spans = np.zeros((len(config.rho), 3))
-    for i, one in enumerate(config.rho):
-        for phase in transition.phases(model, one, end=config.eta * config.steps):
-            spans[i, "ABC".index(phase.group)] += phase.end - phase.start
+    found = [transition.phases(model, one, end=config.eta * config.steps) for one in config.rho]
     return xr.Dataset(
         {
             "signal": (("rho", "alpha", "time"), paths[..., steps, 0]),
             "m_c": (("rho", "alpha", "time"), m_c[..., steps]),
             "m_n": (("rho", "alpha", "time"), m_n[..., steps]),
             "group": (("rho", "alpha", "time"), np.moveaxis(numbers(groups), 0, -1)),
-            "span": (("rho", "group_name"), spans),
-            "memorised": (("rho", "alpha"), memorised),
+            "span": (("rho", "group_name"), [time_in_groups(phases) for phases in found]),
+            "memorised": (("rho", "alpha"), turned_positive(m_n, config.eta)),
         },
         coords={"rho": list(config.rho), "alpha": list(config.alpha), "time": config.eta * steps,
                 "group_name": ["A", "B", "C"]},
     )  # fmt: skip
+
+
+def turned_positive(margins: np.ndarray, eta: float) -> np.ndarray:
+    """eta times the first step (last axis) at which a margin is positive; -1 where none is."""
+    positive = margins > 0
+    return np.where(positive.any(axis=-1), positive.argmax(axis=-1) * eta, -1.0)
+
+
+def time_in_groups(phases: Sequence[transition.Phase]) -> list[float]:
+    """How long the phases last in group A, B and C."""
+    return [sum(p.end - p.start for p in phases if p.group == group) for group in "ABC"]
 
 
 def _phases(dataset: xr.Dataset) -> Table:

@@ -108,11 +108,9 @@ def toy(config: Toy) -> xr.Dataset:
     runs = []
     for rule in competitors(config).values():
         found = {k: np.asarray(v) for k, v in _trained(split, rule, config).items() if k != "first_nonfinite_step"}
-        inside = found["loss"] <= OVERFITTED
-        steps = np.where(inside.any(axis=1), inside.argmax(axis=1), -1)
         runs.append(
             xr.Dataset(
-                {"steps": ("seed", steps)}
+                {"steps": ("seed", first_overfitted(found["loss"]))}
                 | {k: (("seed", "step", "axis") if k == "w" else ("seed", "step"), v) for k, v in found.items()}
             )
         )
@@ -129,6 +127,12 @@ def toy(config: Toy) -> xr.Dataset:
         rule=list(competitors(config)), seed=config.script_seed + np.arange(config.seeds),
         step=np.arange(config.steps + 1), script_steps=config.script_steps, w_1=grid["w_1"], w_2=grid["w_2"],
     )  # fmt: skip
+
+
+def first_overfitted(loss: np.ndarray) -> np.ndarray:
+    """The first step at which a run's loss (seed, step) on all noisy data is at most OVERFITTED; -1: never."""
+    inside = loss <= OVERFITTED
+    return np.where(inside.any(axis=1), inside.argmax(axis=1), -1)
 
 
 def _shown(step: int, last: int) -> str:

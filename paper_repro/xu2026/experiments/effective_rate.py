@@ -72,10 +72,10 @@ def rates(config: Rates) -> xr.Dataset:
 def _sign_table(dataset: xr.Dataset) -> Table:
     D, rows = float(dataset["noise_rate"]), []
     for p in dataset["precision"].values:
-        sign = correction.helpful_sign(D, p)
-        zero = correction.cancelling_gamma(D, p)
-        text = f"{zero:.3f}" if zero > -1 else "none above −1"
-        rows.append((f"{p:g}", {1.0: "add", -1.0: "subtract", 0.0: "neither"}[float(np.round(sign))], text))
+        sign = float(correction.helpful_sign(D, p))
+        # Not by comparing γ* with −1: where no sign helps it is −1, up to rounding.
+        zero = f"{correction.cancelling_gamma(D, p):.3f}" if sign < 0 else "none above −1"
+        rows.append((f"{p:g}", {1.0: "add", -1.0: "subtract", 0.0: "neither"}[sign], zero))
     return Table(f"Which sign lowers the noise rate, Δ = {D:g}", ("precision", "sign", "γ*"), tuple(rows))
 
 

@@ -45,6 +45,13 @@ def test_the_set_is_balanced_standardised_and_made_once():
     assert mnist1d.generate()[0] is x
 
 
+def test_the_set_is_standardised_as_a_whole_and_not_feature_by_feature():
+    x, _ = mnist1d.generate()
+    spread = x.std(axis=0)
+    assert spread.min() < 0.9
+    assert spread.max() > 1.05
+
+
 def test_no_two_examples_are_the_same_and_classes_can_be_told_apart():
     x, y = mnist1d.generate()
     assert len(np.unique(x, axis=0)) == len(x)

@@ -1,0 +1,95 @@
+"""`make mutants`: applies every slip of slips.toml to a copy of the tree, and fails if one turns no test red.
+
+`python -m tests.mutants TEXT` takes the slips whose file or description has the text. First the tests that the slips
+name are run without any slip: a test that is red anyway says nothing.
+"""
+
+import argparse
+import compileall
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.mutants.forked import GREEN, HANGS, RED, Run, prepare
+from tests.mutants.slips import FILE, ROOT, Applied, Slip, copy_tree, load, occurrences
+
+VERDICTS = {RED: "red", GREEN: "SURVIVES", HANGS: "HANGS"}
+
+
+class Outcome(NamedTuple):
+    """verdict: 'red' as it should be; 'SURVIVES', 'HANGS'; 'LOST': text not found once, or tests that cannot run."""
+
+    slip: Slip
+    verdict: str
+    seconds: float
+    says: str
+
+
+def run(slips: Sequence[Slip], root: Path, jobs: int) -> Iterator[Outcome]:
+    """What becomes of every slip, in `jobs` copies of the tree. Raises SystemExit where tests are red without one."""
+    with tempfile.TemporaryDirectory() as folder:
+        trees = [copy_tree(root, Path(folder) / f"tree{k}") for k in range(jobs)]
+        for tree in trees:
+            compileall.compile_dir(tree, quiet=2)
+        _require_green(dict.fromkeys(test for slip in slips for test in slip.tests), trees)
+        yield from _outcomes(slips, trees)
+
+
+def _require_green(tests: dict[str, None], trees: Sequence[Path]) -> None:
+    """All tests without any slip, shared out among the trees."""
+    shares = [list(tests)[k :: len(trees)] for k in range(len(trees))]
+    runs = [Run(t, s, t.with_suffix(".log")) for t, s in zip(trees, shares, strict=True) if s]
+    for one in runs:
+        one.process.join()
+    red = [one.says() for one in runs if one.code() != GREEN]
+    if red:
+        raise SystemExit("\n".join([*red, "without any slip the tests must be green"]))
+
+
+def _outcomes(slips: Sequence[Slip], trees: Sequence[Path]) -> Iterator[Outcome]:
+    waiting, free, running = list(slips), list(trees), dict[Path, tuple[Slip, Applied, Run]]()
+    while waiting or running:
+        while waiting and free:
+            slip, tree = waiting.pop(0), free.pop()
+            if (found := occurrences(slip, tree)) != 1:
+                yield Outcome(slip, "LOST", 0.0, f"the text to change occurs {found} times")
+                free.append(tree)
+                continue
+            running[tree] = slip, Applied(slip, tree), Run(tree, slip.tests, tree.with_suffix(".log"))
+        time.sleep(0.02)
+        for tree, (slip, applied, one) in list(running.items()):
+            if (code := one.code()) is not None:
+                del running[tree]
+                applied.undo()
+                free.append(tree)
+                verdict = VERDICTS.get(code, "LOST")
+                last = (one.says().strip().splitlines() or [""])[-1]
+                yield Outcome(slip, verdict, one.seconds, "" if verdict == "red" else last)
+
+
+def main(arguments: Sequence[str], *, file: Path = FILE, root: Path = ROOT) -> int:
+    """0 when every slip turns a test red, else 1."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
+    parser.add_argument("text", nargs="?", default="", help="only slips whose file or description has this text")
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="copies side by side")
+    options = parser.parse_args(arguments)
+    slips = [slip for slip in load(file) if options.text in f"{slip.file} {slip.what}"]
+    start, bad = time.perf_counter(), []
+    prepare()
+    for k, outcome in enumerate(run(slips, root, options.jobs), start=1):
+        line = f"{k:3}/{len(slips)} {outcome.verdict:8} {outcome.seconds:5.1f} s  {outcome.slip.file}: "
+        print(line + f"{outcome.slip.what} {outcome.says}".rstrip(), flush=True)
+        bad += [outcome] if outcome.verdict != "red" else []
+    minutes, files = (time.perf_counter() - start) / 60, len({slip.file for slip in slips})
+    print(f"{len(slips)} slips in {files} files: {len(slips) - len(bad)} turn a test red ({minutes:.1f} min)")
+    for outcome in bad:
+        print(f"{outcome.verdict}: {outcome.slip.file}: {outcome.slip.what} {outcome.says}")
+    return 1 if bad or not slips else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
