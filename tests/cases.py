@@ -1,10 +1,9 @@
 """What the contract tests run over: every rule, and every kind of model with its loss and its labels.
 
-A rule family or a model is added by one line in RULES or MODELS.
+A rule is added by one line in RULES, COMPOSED or BOUND, a model by one in MODELS.
 """
 
 from collections.abc import Callable
-from dataclasses import fields
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -15,16 +14,28 @@ import numpy as np
 from sims.data.sampling import Data, Split
 from sims.models.networks import Model, lenet, linear, mlp, two_layer_linear
 from sims.objectives import Batch, Objective, cross_entropy, logistic
-from sims.rules import gradient, init
+from sims.rules import Context, begin_epoch, bind, gradient, init
 from spec.networks import LeNet
 from spec.rules import (
+    CompensationSchedule,
     DownWeight,
+    FeatureReweight,
+    FixedReweight,
     Fsam,
     Gsam,
     JacobianSam,
     LogitSam,
+    MetaReweight,
+    NoiseCompensated,
+    NormalisedReweight,
     Only,
+    OracleAscent,
+    OracleMask,
+    OracleSelection,
+    Perturbed,
+    RandomMask,
     Regularised,
+    Rule,
     Sam,
     Sgd,
     Vasso,
@@ -52,7 +63,7 @@ RULES = [
     JacobianSam(RHO, 2, "adaptive"),
     Regularised(0.2, 0.3),
 ]
-PERTURBED = [rule for rule in RULES if hasattr(rule, "rho")]
+PERTURBED = [rule for rule in RULES if isinstance(rule, Perturbed)]
 # Rules that are no sum over examples, or wrap another one. Compiling is dear: they run on FEW models.
 COMPOSED = [
     Gsam(RHO, 0.3),
@@ -67,6 +78,20 @@ COMPOSED = [
     Without(LogitSam(RHO, 2), "A"),
     Only(DownWeight(Sam(RHO), 0.5), "B"),
 ]
+# Rules that are bound to a training split, and one around such a rule.
+COMPENSATED = NoiseCompensated(Sam(RHO, "batch"), 0.9, CompensationSchedule(1, 1), OracleSelection(1.0))
+BOUND = [
+    RandomMask(Sam(RHO, "batch")),
+    OracleMask(Sam(RHO)),
+    COMPENSATED,
+    OracleAscent(JacobianSam(RHO, 2)),
+    MetaReweight(2.0, 0.3),
+    NormalisedReweight(),
+    FeatureReweight(),
+    FixedReweight(1.0, 0.5),
+    DownWeight(COMPENSATED),
+]
+EVERY: list[Rule] = [*RULES, *COMPOSED, *BOUND]
 
 
 class Case(NamedTuple):
@@ -135,12 +160,23 @@ SOME = [*CONVOLVED, LogitSam(RHO, 2, "last"), Sam(RHO, "example", "adaptive"), R
 RULES_OF = {"convolutions, 3 classes": CONVOLVED, "two layers, 3 classes": SOME, "ntk tanh": SOME}
 PAIRS = [(case, rule) for rule in RULES for case in MODELS if rule in RULES_OF.get(case.name, RULES)]
 PAIRS += [(case, rule) for rule in COMPOSED for case in FEW]
-PERTURBED_PAIRS = [(case, rule) for case, rule in PAIRS if any(field.name == "rho" for field in fields(rule))]
+PAIRS += [(CASES["two layers"], rule) for rule in BOUND]
+PERTURBED_PAIRS = [(case, rule) for case, rule in PAIRS if isinstance(rule, Perturbed | Gsam | Fsam | Vasso)]
+
+
+def context(case: Case, batch: Batch) -> Context:
+    """A training split that is the batch, with labels wrong where the first input is above zero, and a clean subset."""
+    other = -batch.t if case.classes is None else (batch.t + 1) % case.classes
+    train = Split(batch.x, batch.t, jnp.where(batch.x[:, 0] > 0, other, batch.t))
+    x, t = case.batch(np.random.default_rng(3), dtype=batch.x.dtype)
+    return Context(train, Split(x, t, t), jax.random.key(5))
 
 
 def plain(case: Case, rule: Any, params: Any, batch: Batch) -> Any:
-    """The rule's gradient, not compiled."""
-    return gradient(rule, init(rule, params), case.objective, params, batch)[0]
+    """The rule's gradient in the first step of training on the batch, not compiled."""
+    bound = bind(rule, context(case, batch))
+    state = begin_epoch(bound, init(bound, params))
+    return gradient(bound, state, case.objective, params, batch)[0]
 
 
 @cache

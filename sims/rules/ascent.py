@@ -82,9 +82,14 @@ def relative(residuals: jax.Array, m: int) -> tuple[jax.Array, jax.Array]:
     of two: multiplying by them again gives the plain gradient without rounding.
     """
     groups = residuals.reshape(-1, m * residuals[0].size)
-    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(groups), axis=1, keepdims=True))
-    size = jnp.ldexp(jnp.ones_like(largest), jnp.frexp(largest)[1])
+    size = power_of_two(jnp.max(jnp.abs(groups), axis=1, keepdims=True))
     return (groups / (size * len(residuals))).reshape(residuals.shape), jnp.repeat(size[:, 0], m)
+
+
+def power_of_two(largest: jax.Array) -> jax.Array:
+    """The power of two next above, a constant: dividing by it rounds nothing, and what is left cannot underflow."""
+    largest = jax.lax.stop_gradient(largest)
+    return jnp.ldexp(jnp.ones_like(largest), jnp.frexp(largest)[1])
 
 
 def shard_size(rule: Rule, batch: Batch) -> int:

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from sims.objectives import Batch, Objective
 from sims.per_example import scaled
+from sims.rules.ascent import power_of_two
 from sims.rules.base import Params, register
 from spec.rules.schemes import MetaReweight, NormalisedReweight
 
@@ -42,5 +43,6 @@ def normalised(objective: Objective, params: Params, batch: Batch, clean: Batch)
     """n max(c_i, 0)/sum_j max(c_j, 0) at zero weights, (n,); zero where no coupling is positive."""
     nothing = jnp.zeros(len(batch.t), batch.x.dtype)
     positive = jnp.maximum(couplings(objective, params, batch, clean, nothing, 0.0), 0)
+    positive = positive / power_of_two(jnp.max(positive))  # else the square of a tiny total in its derivative is 0
     total = jnp.sum(positive)
     return len(positive) * positive / jnp.where(total > 0, total, 1)

@@ -1,15 +1,20 @@
 """What every rule promises on every model, whatever its formula: types, finiteness, and its symmetries."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
+from inspect import isabstract
+from pkgutil import iter_modules
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from cases import (
+    BOUND,
     CASES,
     COMPOSED,
+    EVERY,
     MODELS,
     PAIRS,
     PERTURBED_PAIRS,
@@ -18,6 +23,7 @@ from cases import (
     N,
     ascent,
     compiled,
+    context,
     distance,
     fast,
     flat,
@@ -26,8 +32,27 @@ from cases import (
 )
 
 from sims.objectives import Batch
-from sims.rules import ascent_step
-from spec.rules import JacobianSam, LogitSam, Regularised, Sam, Sgd
+from sims.rules import ascent_step, begin_epoch, bind, init, report
+from sims.train import train
+from spec import rules as spec_rules
+from spec.networks import Mlp
+from spec.problems import RealData
+from spec.rules import (
+    Compensation,
+    DownWeight,
+    FixedReweight,
+    JacobianSam,
+    LogitSam,
+    MetaReweight,
+    Perturbed,
+    RandomMask,
+    Regularised,
+    Rule,
+    Sam,
+    Sgd,
+)
+from spec.runs import TrainingRun
+from spec.training import Training
 from spec.validation import InputError
 
 
@@ -49,12 +74,26 @@ every_pair_and_dtype = pytest.mark.parametrize(
 
 def test_compiled_programs_cannot_be_mistaken_for_one_another():
     """A cache of compiled programs finds them by the structure of the rule: it must tell every two rules apart."""
-    rules = [*RULES, *COMPOSED]
+    rules = EVERY
     structures = [jax.tree.structure(rule) for rule in rules]
     same = [
         (a, b) for i, a in enumerate(rules) for j, b in enumerate(rules) if i < j and structures[i] == structures[j]
     ]
     assert not same
+
+
+def kinds(rule=Rule):
+    """All records of spec.rules that can be made."""
+    modules = [import_module(f"spec.rules.{found.name}") for found in iter_modules(spec_rules.__path__)]
+    assert modules
+    below = {kind for child in rule.__subclasses__() for kind in kinds(child)}
+    here = {rule} if rule.__module__.startswith("spec.rules") and not isabstract(rule) else set()
+    return here | below
+
+
+def test_no_record_is_left_out():
+    """A new rule needs its line in tests/cases.py."""
+    assert kinds() == {type(rule) for rule in EVERY}
 
 
 @pytest.mark.parametrize("rule", dict.fromkeys(rule for _, rule in PERTURBED_PAIRS), ids=repr)
@@ -126,6 +165,14 @@ def test_no_ascent_is_sgd(case, rule, rng):
     params, batch = case.params(rng), case.batch(rng)
     g = fast(case, replace(rule, rho=0.0), params, batch)
     assert distance(g, fast(case, Sgd(), params, batch)) < 1e-14
+
+
+@pytest.mark.parametrize("rule", [r for r in [*COMPOSED, *BOUND] if "alpha" in vars(r) and r.inner()], ids=repr)
+def test_nothing_removed_is_the_base(rule, rng):
+    case = CASES["two layers"]
+    params, batch = case.params(rng), case.batch(rng)
+    g = fast(case, replace(rule, alpha=0.0), params, batch)
+    assert distance(g, fast(case, rule.base, params, batch)) < 1e-14
 
 
 @every_pair
@@ -219,7 +266,9 @@ def test_gradient_is_that_of_the_frozen_objective(case, rule, rng):
     assert abs(slope - expected) < 1e-8 * (1 + np.linalg.norm(flat(g)) * np.linalg.norm(flat(direction)))
 
 
-@pytest.mark.parametrize(("case", "rule"), [pair for pair in PAIRS if pair[0].permute], ids=name)
+@pytest.mark.parametrize(
+    ("case", "rule"), [pair for pair in PAIRS if pair[0].permute and not isinstance(pair[1], RandomMask)], ids=name
+)
 def test_hidden_units_have_no_order(case, rule, rng):
     params, batch, order = case.params(rng), case.batch(rng), np.roll(np.arange(case.hidden), 1)
     g = fast(case, rule, params, batch)
@@ -238,3 +287,86 @@ def test_on_a_linear_model_only_the_logits_feel_the_ascent(sharpness, rng):
     assert distance(logit, sam) < 1e-14
     assert distance(jacobian, sgd) < 1e-14
     assert distance(sam, sgd) > 1e-3
+
+
+# ---------------------------------------------------------------- rules around rules
+
+FIRST = {type(rule): rule for rule in reversed(EVERY)}
+AROUND = [rule for rule in FIRST.values() if rule.inner()]
+BASES = [*FIRST.values(), Sam(RHO, "batch", "adaptive"), Sam(RHO, 2)]
+
+
+@pytest.mark.parametrize("around", AROUND, ids=lambda rule: type(rule).__name__)
+@pytest.mark.parametrize("base", BASES, ids=repr)
+def test_a_rule_around_any_other_trains_a_step_or_is_refused(around, base, rng):
+    """Refused when it is constructed, by a sentence that says why."""
+    if isinstance(around, Compensation) and not (isinstance(base, Perturbed) and base.ascent == "all"):
+        with pytest.raises(InputError, match=r"^base must be Sam, .* because their ascent step is .*, got "):
+            replace(around, base=base)
+        return
+    case = CASES["linear"]
+    params, batch = case.params(rng), case.batch(rng)
+    g = plain(case, replace(around, base=base), params, batch)
+    assert jax.tree.structure(g) == jax.tree.structure(params)
+    assert np.isfinite(flat(g)).all()
+
+
+def test_a_wrapped_mask_trains_as_other_rules_do(rng, key):
+    """The pair that once could be constructed and then had no gradient."""
+    case, rule = CASES["linear"], DownWeight(RandomMask(Sam(0.1)))
+    batch, params = case.batch(rng), case.params(rng)
+    given = context(case, batch)
+    final, record = train(
+        bind(rule, given),
+        Training(eta=0.1, epochs=2, batch=3),
+        model=case.model,
+        loss=case.loss,
+        params=params,
+        data=case.data(rng)._replace(train=given.train),
+        observe=lambda *_: {},
+        key=key,
+    )
+    assert int(record["first_nonfinite_step"]) == -1
+    assert distance(final, params) > 1e-3
+
+
+def test_epochs_and_reports_reach_the_rule_inside(rng):
+    case, scheme = CASES["linear"], MetaReweight(2.0, 0.3)
+    params, given = case.params(rng), context(case, case.batch(rng))
+    outer, inner = (bind(rule, given) for rule in (DownWeight(scheme), scheme))
+    state = begin_epoch(outer, begin_epoch(outer, init(outer, params)))
+    assert int(state.base.epoch) == 1
+    assert report(outer, state, given.train) == report(inner, init(inner, params), given.train)
+    assert report(outer, state, given.train)["clean_example_weight"] == 0.5
+
+
+def test_rules_inside_rules_draw_by_other_keys(rng):
+    case = CASES["linear"]
+    given = context(case, case.batch(rng))
+    outer = bind(RandomMask(RandomMask(Sam(RHO))), given)
+    assert outer.key != outer.record.base.key
+
+
+def test_what_a_rule_needs_is_asked_for_before_training(rng):
+    case = CASES["linear"]
+    without = context(case, case.batch(rng))._replace(clean=None)
+    wrapped = DownWeight(MetaReweight(1.0, 0.1))
+    with pytest.raises(InputError, match="clean must be a clean subset, for the weights of clipped meta-reweighting"):
+        bind(wrapped, without)
+    with pytest.raises(InputError, match="clean must be a clean subset"):
+        TrainingRun(wrapped, RealData(), Mlp(), Training(eta=0.1, epochs=1), (), (0,))
+    assert bind(FixedReweight(), without).clean is None
+
+
+def test_a_rule_without_a_gradient_is_named(rng):
+    @dataclass(frozen=True)
+    class Unknown(Rule):
+        @property
+        def name(self):
+            return "unknown"
+
+    case = CASES["linear"]
+    with pytest.raises(TypeError, match=r"no gradient is defined for .*Unknown"):
+        plain(case, Unknown(), case.params(rng), case.batch(rng))
+    with pytest.raises(TypeError, match="abstract"):
+        Rule()

@@ -3,18 +3,18 @@
 import itertools
 
 import jax
-from cases import COMPOSED, RHO, RULES
+from cases import EVERY, RHO, RULES
 
 from spec.rules import DownWeight, Fsam
 
 
 def test_no_two_rules_share_a_tree_structure() -> None:
-    structures = [jax.tree.structure(rule) for rule in [*RULES, *COMPOSED]]
+    structures = [jax.tree.structure(rule) for rule in EVERY]
     assert all(a != b for a, b in itertools.combinations(structures, 2))
 
 
 def test_rules_survive_the_round_trip() -> None:
-    for rule in [*RULES, *COMPOSED]:
+    for rule in EVERY:
         leaves, structure = jax.tree.flatten(rule)
         assert jax.tree.unflatten(structure, leaves) == rule
         assert all(isinstance(leaf, float) for leaf in leaves)
