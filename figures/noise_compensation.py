@@ -92,6 +92,24 @@ def finite_batches(dataset: xr.Dataset) -> Figure:
     return figure
 
 
+def thresholds(dataset: xr.Dataset) -> Figure:
+    """Share of right labels against the predicted threshold, a panel for each data set; filled where adding helped."""
+    names, networks = (list(dict.fromkeys(dataset[n].values.tolist())) for n in ("data", "network"))
+    figure, axes = style.panels(len(names), width=3.8, height=3.2)
+    tones, marks = style.shades("n-SAM", len(networks)), "osD^v"
+    for panel, name in zip(axes[0], names, strict=True):
+        for network, tone, mark in zip(networks, tones, marks[: len(networks)], strict=True):
+            here = (dataset["data"] == name).values & (dataset["network"] == network).values
+            for helps in (True, False):
+                row = dataset.isel(case=here & ((dataset["slope"] > 0).values == helps))
+                label = network if helps else None
+                panel.plot(row["at"], row["right"], mark, color=tone, mfc=tone if helps else "none", label=label)
+        panel.plot([0, 1], [0, 1], color="grey", linewidth=0.6, linestyle=":")
+        panel.set(xlabel="threshold from second moments", ylabel="share of right labels in g*", title=name)
+    axes[0, 0].legend(fontsize=6)
+    return figure
+
+
 def bound(dataset: xr.Dataset) -> Figure:
     """Terms of the bound against the noise rate, for a small linear model; and its complexity for a network."""
     figure, axes = style.panels(2, width=3.8)

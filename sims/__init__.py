@@ -1,6 +1,6 @@
 """Training as it is done: data, models, rules and what is recorded, from the records of spec.
 
-Importing any part of sims makes every rule of spec.rules known.
+Importing any part of sims makes every rule of spec.rules and every record of spec.observables known.
 
 runs, train, ensemble       a TrainingRun over seeds; one training; programs vectorised over seeds
 objectives                  batches and losses: what a rule takes the gradient of
@@ -11,6 +11,7 @@ rules                       the gradient of every rule, and rules bound to a tra
 """
 
 from sims import rules
+from sims.observables import composition, correction, scalars, sign_terms
 from sims.runs import simulate
 
-__all__ = ["rules", "simulate"]
+__all__ = ["composition", "correction", "rules", "scalars", "sign_terms", "simulate"]

@@ -55,4 +55,20 @@ class Correction:
         require_integer("batches", self.batches, at_least=1)
 
 
-Observable = Accuracies | Losses | GradientNorms | LayerNorms | LastLayerDecay | Overlaps | Composition | Correction
+@dataclass(frozen=True)
+class SignTerms:
+    """What decides whether adding the simulated noise of a compensated rule helps: terms from `batches` batches of size
+    `batch`, and what the rule does to the perturbation of as many others.
+    """
+
+    batch: int
+    batches: int = 10
+
+    def __post_init__(self) -> None:
+        require_integer("batch", self.batch, at_least=1)
+        require_integer("batches", self.batches, at_least=1)
+
+
+Observable = (
+    Accuracies | Losses | GradientNorms | LayerNorms | LastLayerDecay | Overlaps | Composition | Correction | SignTerms
+)

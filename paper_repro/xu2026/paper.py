@@ -8,6 +8,7 @@ from paper_repro.xu2026.experiments.bound import BOUND
 from paper_repro.xu2026.experiments.curves import FIG_1
 from paper_repro.xu2026.experiments.deciding import DECIDING
 from paper_repro.xu2026.experiments.effective_rate import FINITE_BATCHES, RATES
+from paper_repro.xu2026.experiments.threshold import THRESHOLD
 
 PAPER = Paper(
     key="xu2026",
@@ -83,7 +84,7 @@ PAPER = Paper(
                 "xu2026.sign_memorised",
                 "xu2026.sign_classes",
             ),
-            None,
+            "xu2026.threshold",
             "adding a little helps the direction iff precision exceeds a threshold that second moments give: 1 − Δ for "
             "large batches and weights independent of the flips, Δ once the labels are memorised (or at w = 0), less "
             "with many classes; so it falls during training",
@@ -160,7 +161,7 @@ PAPER = Paper(
             "vacuous for networks; prefers memorisers; false under instance-dependent noise, repaired here",
         ),
     ),
-    experiments=(ANGLES, RESIDUALS, RATES, FINITE_BATCHES, BOUND, FIG_1, ABLATIONS, DECIDING),
+    experiments=(ANGLES, RESIDUALS, RATES, FINITE_BATCHES, BOUND, FIG_1, ABLATIONS, DECIDING, THRESHOLD),
     claims=tilt.CLAIMS
     + angle.CLAIMS
     + batches.CLAIMS

@@ -69,6 +69,21 @@ def cosine_slope(products: ArrayLike, shares: ArrayLike, clean_square: ArrayLike
         return np.sum(np.multiply(shares, slopes(p)), axis=-1) / np.sqrt(p[..., 0, 1] ** 3 * clean_square)
 
 
+def turn(products: ArrayLike, shares: ArrayLike, star_square: ArrayLike, gamma: ArrayLike) -> FloatArray:
+    r"""||g_y|| times the change of the cosine with g_y from g_t to g_t + gamma g*, at any gamma:
+
+        (<g_t, g_y> + gamma <g*, g_y>)/||g_t + gamma g*|| - <g_t, g_y>/||g_t||,   star_square = ||g*||^2.
+
+    Where <g_t, g_y> > 0 and D > 0, gamma overshoots and turns the perturbation away beyond
+    2 <g_t, g_y> D/(<g_t, g_y>^2 ||g*||^2 - <g*, g_y>^2 ||g_t||^2), if that is positive.
+    """
+    p = np.asarray(products, dtype=float)
+    star = np.einsum("...k,...kc->...c", np.asarray(shares, dtype=float), p[..., 1:, :])
+    gamma = np.asarray(gamma, dtype=float)
+    length = np.sqrt(p[..., 0, 1] + 2 * gamma * star[..., 1] + np.square(gamma) * star_square)
+    return (p[..., 0, 0] + gamma * star[..., 0]) / length - p[..., 0, 0] / np.sqrt(p[..., 0, 1])
+
+
 def threshold(products: ArrayLike) -> FloatArray:
     """pi* = -D_wrong/(D_right - D_wrong), (...,), for the two kinds right, wrong (Theorem 2).
 
@@ -77,6 +92,15 @@ def threshold(products: ArrayLike) -> FloatArray:
     right, wrong = np.moveaxis(slopes(products), -1, 0)
     rises = right > wrong
     return np.where(rises, -wrong / np.where(rises, right - wrong, 1.0), np.nan)
+
+
+def merged(products: ArrayLike, shares: ArrayLike) -> FloatArray:
+    """The products with two kinds, right and wrong, from those of the kinds right, missed, clean, ...: the wrong kinds
+    as they stand in a selection with the given shares (kinds,), or each alike where it has none of them.
+    """
+    p, wrong = np.asarray(products, dtype=float), np.asarray(shares, dtype=float)[1:]
+    wrong = wrong / wrong.sum() if wrong.sum() > 0 else np.full(len(wrong), 1 / len(wrong))
+    return np.concatenate([p[..., :2, :], np.einsum("k,...kc->...c", wrong, p[..., 2:, :])[..., None, :]], axis=-2)
 
 
 def sample_terms(kernel: ArrayLike, clean: ArrayLike, noisy: ArrayLike, starred: ArrayLike, right: ArrayLike) -> Terms:

@@ -50,6 +50,21 @@ def test_the_slope_is_the_derivative_of_the_cosine_and_linear_in_the_share(batch
         assert stated == pytest.approx(measured_slope(noisy, clean, star), rel=1e-6)
 
 
+def test_the_turn_is_the_change_of_the_cosine_and_overshoots_beyond_its_window(batch):
+    x, y, t, wrong, w = batch
+    terms = sign.sample_terms(x @ x.T, residuals(w, x, y), residuals(w, x, t), residuals(w, x, -t), wrong).of_batch(11)
+    clean, noisy = (logistic_gradient(w, x, labels) for labels in (y, t))
+    star = logistic_gradient(w, x[wrong], -t[wrong])
+    size = np.linalg.norm(clean)
+    for gamma in (-0.7, 0.5, 40.0):
+        change = cosine(noisy + gamma * star, clean) - cosine(noisy, clean)
+        assert sign.turn(terms, (1.0, 0.0), star @ star, gamma) / size == pytest.approx(change, rel=1e-9)
+    ty, sy = noisy @ clean, star @ clean
+    D = sign.slopes(terms)[0]
+    end = 2 * ty * D / (ty**2 * (star @ star) - sy**2 * (noisy @ noisy))
+    assert sign.turn(terms, (1.0, 0.0), star @ star, end) == pytest.approx(0, abs=1e-12)
+
+
 def test_the_slope_turns_sign_at_the_threshold(batch):
     x, y, t, wrong, w = batch
     terms = sign.sample_terms(x @ x.T, residuals(w, x, y), residuals(w, x, t), residuals(w, x, -t), wrong)
@@ -58,6 +73,13 @@ def test_the_slope_turns_sign_at_the_threshold(batch):
     below, here, above = (sign.cosine_slope(terms.of_batch(11), (p, 1 - p), 1.0) for p in (at - 0.1, at, at + 0.1))
     assert below < 0 < above
     assert abs(here) < 1e-12 * above
+
+
+def test_merged_kinds_have_the_slope_of_the_selection():
+    products, shares = np.array([[1.0, 2.0], [3.0, 1.0], [-1.0, 2.0], [0.5, -1.0]]), np.array([0.5, 0.2, 0.3])
+    two = sign.merged(products, shares)
+    assert np.dot((0.5, 0.5), sign.slopes(two)) == pytest.approx(shares @ sign.slopes(products))
+    np.testing.assert_allclose(sign.merged(products, (1.0, 0.0, 0.0))[2], [-0.25, 0.5])
 
 
 def test_without_a_rising_slope_there_is_no_threshold():
