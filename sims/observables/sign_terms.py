@@ -51,7 +51,8 @@ def sign_terms(wanted: SignTerms) -> Observable:
 
     def observe(rule: Compensated, objective: Objective, params: Params, data: Data) -> Record:
         record = rule.record
-        require(isinstance(record, NoiseCompensated), "rule", record, "a NoiseCompensated rule")
+        if not isinstance(record, NoiseCompensated):
+            raise InputError(f"rule must be a NoiseCompensated rule, got {record!r}")
         require(record.base.sharpness == "batch", "base", record.base, "a rule of sharpness 'batch'")
         require(record.smoothing == 0, "smoothing", record.smoothing, "0")
         half = min(wanted.batches, len(data.train.t) // batch // 2)
