@@ -18,6 +18,7 @@ from paper_repro.statistics import interval
 from paper_repro.xu2026.experiments.deciding import TRAINING, selections
 from paper_repro.xu2026.experiments.decisions import agreement
 from sims import simulate
+from spec.fields import Checked, Count, Grid, Positive, ProperShare, Seeds, Share
 from spec.networks import Linear, Mlp, Network
 from spec.observables import Accuracies, SignTerms
 from spec.problems import RealData, SymmetricNoise
@@ -25,7 +26,7 @@ from spec.rules import CompensationSchedule, NoiseCompensated, Sam
 from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
-from spec.validation import require_real
+from spec.validation import require_choice, require_different
 from theory.compensation import sign
 from theory.compensation.correction import helpful_sign
 
@@ -35,27 +36,34 @@ NAMES = {Linear: "linear", Mlp: "MLP"}
 
 
 @dataclass(frozen=True)
-class Threshold:
+class Threshold(Checked):
     """Every problem with every network and selection. Half of the batches give the terms, half the turn."""
 
-    problems: tuple[RealData, ...] = (
+    problems: Grid[RealData] = (
         RealData(noise=SymmetricNoise(0.3)),
         RealData(name="mnist1d", noise=SymmetricNoise(0.3)),
     )
-    networks: tuple[Network, ...] = (Linear(), Mlp((256,)), Mlp((128, 128)))
+    networks: Grid[Network] = (Linear(), Mlp((256,)), Mlp((128, 128)))
     training: Training = replace(TRAINING, epochs=40, record_every=5)
-    only: tuple[str, ...] = ("margin", "random", "precision 0.5", "precision 0.8", "precision 1")
-    rho: float = 0.05
-    strength: float = 0.1
-    fraction: float = 0.3
-    warmup: float = 0.25
-    batches: int = 10
-    seeds: int = 16
+    selections: Grid[str] = ("margin", "random", "precision 0.5", "precision 0.8", "precision 1")
+    rho: Positive = 0.05
+    strength: Positive = 0.1
+    fraction: Share = 0.3
+    warmup: ProperShare = 0.25
+    batches: Count = 10
+    seeds: Seeds = 16
 
     def __post_init__(self) -> None:
-        require_real("rho", self.rho, low=0.0, low_open=True)
-        require_real("strength", self.strength, low=0.0, low_open=True)
-        require_real("warmup", self.warmup, low=0.0, high=1.0)
+        super().__post_init__()
+        for name in self.selections:
+            require_choice("selections", name, tuple(selections(self.fraction)))
+        require_different("problems", [problem.name for problem in self.problems])
+        require_different("networks", [_name(network) for network in self.networks])
+
+
+def _name(network: Network) -> str:
+    widths = "-".join(map(str, getattr(network, "hidden", ())))
+    return f"{NAMES.get(type(network), type(network).__name__)} {widths}".strip()
 
 
 def entries(config: Threshold) -> Iterator[tuple[str, str, str, TrainingRun]]:
@@ -68,13 +76,11 @@ def entries(config: Threshold) -> Iterator[tuple[str, str, str, TrainingRun]]:
             training.epochs, training.steps(problem.n_train), round(config.warmup * training.epochs)
         )
         for network in config.networks:
-            widths = "-".join(map(str, getattr(network, "hidden", ())))
-            for name, selection in selections(config.fraction).items():
-                if name in config.only:
-                    rule = NoiseCompensated(Sam(config.rho, "batch"), config.strength, schedule, selection)
-                    observe = (Accuracies(), SignTerms(batch, config.batches))
-                    run = TrainingRun(rule, problem, network, training, observe, seeds)
-                    yield problem.name, f"{NAMES[type(network)]} {widths}".strip(), name, run
+            for name in config.selections:
+                selection = selections(config.fraction)[name]
+                rule = NoiseCompensated(Sam(config.rho, "batch"), config.strength, schedule, selection)
+                observe = (Accuracies(), SignTerms(batch, config.batches))
+                yield problem.name, _name(network), name, TrainingRun(rule, problem, network, training, observe, seeds)
 
 
 def run(config: Threshold, parts: Parts) -> xr.Dataset:
@@ -193,7 +199,7 @@ THRESHOLD = Experiment(
             problems=(RealData(n_train=250, n_validation=300),),
             networks=(Mlp((8,)),),
             training=replace(TRAINING, epochs=2, record_every=1),
-            only=("margin",),
+            selections=("margin",),
             warmup=0.0,
             batches=2,
             seeds=2,
@@ -201,7 +207,7 @@ THRESHOLD = Experiment(
         "standard": Threshold(
             networks=(Mlp((256,)),),
             training=replace(TRAINING, epochs=40, record_every=10),
-            only=("margin", "precision 0.8"),
+            selections=("margin", "precision 0.8"),
             seeds=4,
         ),
         "full": Threshold(),
