@@ -50,7 +50,7 @@ def test_the_slope_is_the_derivative_of_the_cosine_and_linear_in_the_share(batch
         assert stated == pytest.approx(measured_slope(noisy, clean, star), rel=1e-6)
 
 
-def test_the_turn_is_the_change_of_the_cosine_and_overshoots_beyond_its_window(batch):
+def test_the_turn_is_the_change_of_the_cosine(batch):
     x, y, t, wrong, w = batch
     terms = sign.sample_terms(x @ x.T, residuals(w, x, y), residuals(w, x, t), residuals(w, x, -t), wrong).of_batch(11)
     clean, noisy = (logistic_gradient(w, x, labels) for labels in (y, t))
@@ -59,10 +59,16 @@ def test_the_turn_is_the_change_of_the_cosine_and_overshoots_beyond_its_window(b
     for gamma in (-0.7, 0.5, 40.0):
         change = cosine(noisy + gamma * star, clean) - cosine(noisy, clean)
         assert sign.turn(terms, (1.0, 0.0), star @ star, gamma) / size == pytest.approx(change, rel=1e-9)
-    ty, sy = noisy @ clean, star @ clean
-    D = sign.slopes(terms)[0]
+
+
+def test_the_turn_overshoots_beyond_its_window():
+    clean, noisy, star = np.array([1.0, 0.0]), np.array([1.0, 1.0]), np.array([-0.2, -1.0])
+    products = np.array([[v @ clean, v @ noisy] for v in (noisy, star)])
+    ty, sy, D = noisy @ clean, star @ clean, sign.slopes(products)[0]
     end = 2 * ty * D / (ty**2 * (star @ star) - sy**2 * (noisy @ noisy))
-    assert sign.turn(terms, (1.0, 0.0), star @ star, end) == pytest.approx(0, abs=1e-12)
+    before, at, after = (sign.turn(products, (1.0,), star @ star, end * k) for k in (0.99, 1.0, 1.01))
+    assert before > 0 > after
+    assert at == pytest.approx(0, abs=1e-12)
 
 
 def test_the_slope_turns_sign_at_the_threshold(batch):
