@@ -1,5 +1,7 @@
 """The command line: list, run, check, report, all. `python -m paper_repro --help`, or `repro --help` once installed."""
 
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -97,11 +99,14 @@ def report(out: Out = Path("results")) -> None:
 
 @app.command("reference")
 def reference_(
-    ids: Annotated[list[str], typer.Argument(help="IDs of experiments.")], out: Out = Path("results")
+    ids: Annotated[list[str], typer.Argument(help="IDs of experiments.")],
+    out: Out = Path("results"),
+    force: Annotated[bool, typer.Option("--force", help="Also results of other presets or of other code.")] = False,
 ) -> None:
-    """Keep the tables of finished results as the reference numbers that the page shows beside fresh runs."""
+    """Keep the tables of full results as the reference numbers that the page shows beside fresh runs."""
     for experiment in papers.chosen_experiments(ids):
-        typer.echo(reference.keep(experiment, out))
+        changed = reference.keep(experiment, out, force=force)
+        typer.echo("\n  ".join([str(reference.path(experiment.id)), *changed]))
 
 
 @app.command("all")
@@ -136,17 +141,31 @@ def _parse(settings: list[str]) -> dict[str, Written]:
     return changes
 
 
+class Stopped(BaseException):
+    """Ctrl-C. No KeyboardInterrupt, which the library of the command line would answer with a line of its own."""
+
+
+def _stop(*_: object) -> None:
+    raise Stopped
+
+
 def main() -> None:
     """Entry point. float64 is allowed, experiments choose their precision; bad input ends with one sentence, code 2."""
     jax.config.update("jax_enable_x64", True)
+    interrupt = signal.getsignal(signal.SIGINT)
+    if interrupt is signal.default_int_handler:  # not where whoever started this wants it ignored
+        signal.signal(signal.SIGINT, _stop)
     try:
         app()
     except (InputError, NonFiniteError) as error:
         Console(stderr=True, soft_wrap=True).print(f"[red]error:[/red] {escape(str(error))}")
         sys.exit(2)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("stopped; finished parts are kept, the same command continues")
-        sys.exit(130)
+    except Stopped:
+        Console(stderr=True, soft_wrap=True).print("stopped; finished parts are kept, the same command continues")
+        sys.stdout.flush()
+        os._exit(130)  # compiled code that still runs in other threads cannot be stopped, and would be waited for
+    finally:
+        signal.signal(signal.SIGINT, interrupt)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,12 @@ from spec.records import describe
 from spec.validation import InputError
 
 out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def note(text: str) -> None:
+    """Say something beside the results: output that a program reads stays as it is."""
+    err.print(text, markup=False)
 
 
 def show_list(papers: Sequence[Paper], ids: Sequence[str]) -> None:

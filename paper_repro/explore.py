@@ -1,8 +1,10 @@
 """Experiments in memory: what notebooks and scripts call to look at other regimes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import jax
 import xarray as xr
 from matplotlib.figure import Figure
 
@@ -24,11 +26,23 @@ def explore(experiment_id: str, preset: str = "standard", **settings: Any) -> xr
     """The result of an experiment with some settings changed, e.g. explore("baek2024.linear_toy", Delta=0.3, seeds=4).
 
     Names are those of `repro run --set`; write a dotted name as **{"problem.B": 3.0}.
+    float64 is allowed meanwhile, as it is on the command line, so that the numbers are the same.
     Raises InputError for an unknown experiment, preset, name or value.
     """
     require_choice("preset", preset, PRESETS)
     (experiment,) = chosen_experiments([experiment_id])
-    return experiment.run(adjusted(experiment.config[preset], settings), InMemory())
+    with _float64():
+        return experiment.run(adjusted(experiment.config[preset], settings), InMemory())
+
+
+@contextmanager
+def _float64() -> Iterator[None]:
+    before = jax.config.read("jax_enable_x64")
+    jax.config.update("jax_enable_x64", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", before)
 
 
 def draw(figure_id: str, dataset: xr.Dataset) -> Figure:

@@ -8,23 +8,28 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import xarray as xr
 from jinja2 import Environment, StrictUndefined
 
-from paper_repro import reference
+from paper_repro import console, keys, reference, verdicts
 from paper_repro.console import kind
+from paper_repro.files import DamagedError, load, set_aside, write_atomically
 from paper_repro.registry import Experiment, Paper
-from paper_repro.store import fingerprint, load, provenance, write_atomically
+from paper_repro.store import provenance
 
 
 def write(papers: Sequence[Paper], out: Path) -> Path:
-    """Render out/index.html atomically; experiments and claims without results are listed as not run."""
-    claims_file = out / "claims.json"
-    verdicts = json.loads(claims_file.read_text()) if claims_file.exists() else {}
+    """Render out/index.html atomically; experiments and claims without results are listed as not run.
+
+    A result that cannot be shown is said by name, and stops nothing else.
+    """
+    known = verdicts.read_all(out, [claim for paper in papers for claim in paper.claims])
     html = _template().render(
-        papers=[_paper(paper, out, verdicts) for paper in papers],
+        papers=[_paper(paper, out, known) for paper in papers],
         provenance=provenance(),
-        held=sum(v["verdict"]["ok"] for v in verdicts.values()),
-        checked=len(verdicts),
+        held=sum(v["verdict"]["ok"] for v in known.values()),
+        checked=len(known),
+        stale=sum(v["stale"] for v in known.values()),
         registered=sum(len(p.claims) for p in papers),
     )
     path = out / "index.html"
@@ -38,36 +43,47 @@ def _template() -> Any:
     return environment.from_string(resources.files("paper_repro").joinpath("page.html.jinja").read_text("utf-8"))
 
 
-def _paper(paper: Paper, out: Path, verdicts: dict[str, Any]) -> dict[str, Any]:
+def _paper(paper: Paper, out: Path, known: dict[str, Any]) -> dict[str, Any]:
     return {
         "paper": paper,
         "experiments": [_experiment(e, out) for e in paper.experiments],
-        "claims": [_claim(c, verdicts.get(c.id)) for c in paper.claims],
+        "claims": [{"claim": c, "kind": kind(c), "record": known.get(c.id)} for c in paper.claims],
     }
 
 
-def _claim(claim: Any, record: dict[str, Any] | None) -> dict[str, Any]:
-    stale = record is not None and record["code"] != fingerprint("paper_repro")
-    return {"claim": claim, "kind": kind(claim), "record": record, "stale": stale}
-
-
 def _experiment(experiment: Experiment, out: Path) -> dict[str, Any]:
-    path, kept = out / f"{experiment.id}.nc", reference.read(experiment.id)
+    path = out / f"{experiment.id}.nc"
+    shown = {"experiment": experiment, "run": False, "problem": None, "reference": _reference(experiment)}
     if not path.exists():
-        return {"experiment": experiment, "run": False, "reference": kept}
-    dataset = load(path)
-    stale = dataset.attrs["code"] != fingerprint(f"paper_repro/{experiment.id.split('.')[0]}")
+        return shown
+    try:
+        dataset = load(path)
+    except DamagedError as error:
+        set_aside(path, str(error))
+        return shown | {"problem": f"{path.name} {error}"}
+    try:
+        return shown | {"run": True} | _result(experiment, dataset, out)
+    except Exception as error:  # another version's result can lack anything, and the page goes on
+        return shown | {"problem": f"{path.name} is not a result of this version ({type(error).__name__}: {error})"}
+
+
+def _result(experiment: Experiment, dataset: xr.Dataset, out: Path) -> dict[str, Any]:
     return {
-        "experiment": experiment,
-        "run": True,
-        "reference": kept,
-        "stale": stale,
-        "attrs": dataset.attrs,
+        "stale": not keys.is_current(experiment, json.loads(dataset.attrs["key"])),
+        "attrs": {name: dataset.attrs[name] for name in ("preset", "platform", *reference.ABOUT)},
         "config": json.loads(dataset.attrs["config"]),
         "tables": experiment.tables(dataset),
         "images": {f.id: _image(out / "figures" / f"{f.id}.png") for f in experiment.figures},
     }
 
 
+def _reference(experiment: Experiment) -> dict[str, Any] | None:
+    try:
+        return reference.read(experiment.id)
+    except DamagedError as error:
+        console.note(f"{reference.path(experiment.id)} {error}: not shown")
+        return None
+
+
 def _image(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode() if path.exists() else ""
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode() if path.is_file() else ""

@@ -1,16 +1,12 @@
-"""Labelled results on disk: one netCDF file for each finished part, keyed by its record; atomic and resumable."""
+"""Parts and results of experiments on disk, found by their keys, compared before they are used, and resumable."""
 
-import hashlib
 import json
 import os
 import platform
-import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor, Future, as_completed, wait
 from datetime import UTC, datetime
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,24 +14,14 @@ from typing import Any
 import jax
 import xarray as xr
 
-from spec.records import describe
-from spec.seeds import seed_shift
+from paper_repro import keys
+from paper_repro.files import DamagedError, load, save, set_aside
+from paper_repro.keys import Key
+from sims.ensemble import NonFiniteError
+from spec.seeds import seed_shift, shifted
 from spec.validation import InputError
 
-ROOT = Path(__file__).resolve().parent.parent
-# What can change a number: everything but drawing and the page.
-CODE = ("spec", "theory", "sims", "paper_repro/trajectories.py", "paper_repro/statistics.py")
-
-
-@cache
-def fingerprint(*extra: str) -> str:
-    """A digest of the source that computes numbers, so that results of other code are never taken for current ones."""
-    digest = hashlib.sha256()
-    for place in (*CODE, *extra):
-        path = ROOT / place
-        for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
-            digest.update(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()[:16]
+GRACE = 2.0  # seconds that a stopped run waits for parts that are nearly finished
 
 
 def provenance() -> dict[str, str]:
@@ -56,49 +42,12 @@ def provenance() -> dict[str, str]:
     }
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """The file appears whole or not at all, even under kill -9."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def save(dataset: xr.Dataset, path: Path) -> None:
-    """Write a data set atomically as netCDF4."""
-    with tempfile.TemporaryDirectory() as folder:
-        scratch = Path(folder) / "result.nc"
-        dataset.to_netcdf(scratch, engine="h5netcdf")
-        write_atomically(path, scratch.read_bytes())
-
-
-def load(path: Path) -> xr.Dataset:
-    """Read a data set whole, leaving no file open."""
-    return xr.load_dataset(path, engine="h5netcdf")
-
-
-def require_writable(out: Path) -> None:
-    """Raise InputError before any computation when results cannot be written to out."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise InputError(f"--out must be a folder that can be written, got '{out}' ({error.strerror})") from None
-
-
 class Store:
     """The parts of one experiment under out/parts/<experiment>, and its combined result out/<experiment>.nc.
 
-    A part is looked up by the digest of its record, its function and the code; map computes only what is missing, side
-    by side on `executor`, and writes each part as soon as it is finished.
+    A part is used again if the whole key in its file is the one wanted (paper_repro.keys); a file that is damaged or
+    holds another part is set aside. map computes what is missing (fresh: everything), side by side on `executor`,
+    writes each part as soon as it is finished, over an older one only then.
     """
 
     def __init__(
@@ -111,10 +60,7 @@ class Store:
         advance: Callable[[bool], None] = lambda reused: None,
     ) -> None:
         self.out, self.experiment, self.executor, self.advance = out, experiment, executor, advance
-        self.code = fingerprint(f"paper_repro/{experiment.split('.')[0]}")
-        if fresh:
-            for part in self.folder.glob("*.nc"):
-                part.unlink()
+        self.fresh = fresh
 
     @property
     def folder(self) -> Path:
@@ -124,39 +70,87 @@ class Store:
     def result(self) -> Path:
         return self.out / f"{self.experiment}.nc"
 
-    def part(self, function: Callable[[Any], xr.Dataset], unit: Any) -> Path:
-        key = [f"{function.__module__}.{function.__qualname__}", describe(unit), self.code]
-        return self.folder / f"{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]}.nc"
+    def part(self, key: Key) -> Path:
+        """Where the part with this key is kept."""
+        return self.folder / f"{keys.digest(key)}.nc"
 
     def map(self, function: Callable[[Any], xr.Dataset], units: Sequence[Any]) -> list[xr.Dataset]:
-        paths = [self.part(function, unit) for unit in units]
-        missing = [i for i, path in enumerate(paths) if not path.exists()]
-        for _ in range(len(units) - len(missing)):
+        """function of every unit, in order. One that leaves the finite numbers is raised after all the others."""
+        jax.config.update("jax_enable_x64", True)  # as in `computed`
+        wanted = [keys.of_part(function, unit) for unit in units]
+        found = [None if self.fresh else self._kept(key) for key in wanted]
+        for _ in range(len(units) - found.count(None)):
             self.advance(True)
-        futures = {self.executor.submit(_timed, function, units[i]): i for i in missing}
+        missing = [i for i, dataset in enumerate(found) if dataset is None]
+        futures = {self.executor.submit(computed, function, units[i], keys.text(wanted[i])): i for i in missing}
+        self._collect(futures, wanted)
+        return [self._written(key) if dataset is None else dataset for key, dataset in zip(wanted, found, strict=True)]
+
+    def _collect(self, futures: dict[Future[xr.Dataset], int], wanted: Sequence[Key]) -> None:
+        """Write parts as they are finished. Where one fails or the run is stopped, what is under way is kept too."""
+        left, diverged = dict(futures), None
         try:
             for future in as_completed(futures):
-                i = futures[future]
-                dataset = future.result()
-                dataset.attrs["record"] = json.dumps(describe(units[i]))
-                save(dataset, paths[i])
-                self.advance(False)
-        finally:
-            for future in futures:
-                future.cancel()
-        return [load(path) for path in paths]
+                try:
+                    self._keep(future.result(), wanted[left[future]])
+                except NonFiniteError as error:
+                    diverged = diverged or error
+                del left[future]
+        except BaseException as stopped:
+            running = {future for future in left if not future.cancel()}
+            for future in wait(running, timeout=None if isinstance(stopped, Exception) else GRACE).done:
+                if not future.exception():
+                    self._keep(future.result(), wanted[left[future]])
+            raise
+        if diverged is not None:
+            raise diverged
 
-    def finish(self, dataset: xr.Dataset, config: Any, preset: str) -> xr.Dataset:
-        """Write the combined result with its provenance."""
-        attributes = {"experiment": self.experiment, "preset": preset, "config": json.dumps(describe(config))}
-        dataset = dataset.assign_attrs(dataset.attrs | attributes | provenance() | {"code": self.code})
-        save(dataset, self.result)
+    def _keep(self, dataset: xr.Dataset, key: Key) -> None:
+        save(dataset.assign_attrs(key=keys.text(key)), self.part(key))
+        self.advance(False)
+
+    def _kept(self, key: Key) -> xr.Dataset | None:
+        """The part with this key, if there is one; what stands in its place is set aside."""
+        path = self.part(key)
+        if not path.exists():
+            return None
+        try:
+            return self._written(key)
+        except DamagedError as error:
+            set_aside(path, str(error))
+            return None
+
+    def _written(self, key: Key) -> xr.Dataset:
+        dataset = load(self.part(key))
+        if dataset.attrs.get("key") != keys.text(key):
+            raise DamagedError("holds another part than its name says")
         return dataset
 
+    def finish(self, dataset: xr.Dataset, preset: str, key: Key) -> xr.Dataset:
+        """Write the combined result with its key and its provenance."""
+        about = {"experiment": self.experiment, "preset": preset, "config": json.dumps(key["record"])}
+        about |= provenance() | {"code": keys.digest(key["code"]), "key": keys.text(key)}
+        save(dataset.assign_attrs(about), self.result)
+        return load(self.result)
 
-def _timed(function: Callable[[Any], xr.Dataset], unit: Any) -> xr.Dataset:
-    """One part, wherever it runs: in another process this is the entry point, so float64 is allowed here too."""
+
+def computed(function: Callable[[Any], xr.Dataset], unit: Any, wanted: str) -> xr.Dataset:
+    """One part, wherever it runs: in another process this is the entry point, and what it needs is compared there.
+
+    Raises InputError where this process would compute other numbers than the one that asks, and where data files change
+    while they are used.
+    """
     jax.config.update("jax_enable_x64", True)
-    start = time.perf_counter()
-    dataset = function(unit)
-    return dataset.assign_attrs(seconds=time.perf_counter() - start)
+    key = json.loads(wanted)
+    with shifted(key["seed_shift"]):
+        _require_same(key, keys.of_part(function, unit), "a worker must have what this process has")
+        start = time.perf_counter()
+        dataset = function(unit)
+        seconds = time.perf_counter() - start
+        _require_same(key, key | {"data": keys.of_data(unit)}, "data files must stay while they are used")
+    return dataset.assign_attrs(seconds=seconds)
+
+
+def _require_same(wanted: Key, here: Key, rule: str) -> None:
+    if keys.text(wanted) != keys.text(here):
+        raise InputError(f"{rule}, got others: {keys.differences(wanted, here)}")

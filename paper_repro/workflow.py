@@ -3,26 +3,23 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from figures import style
-from paper_repro import console, page
+from paper_repro import cluster, console, keys, page, verdicts
 from paper_repro.checking import check as check_claim
+from paper_repro.files import locked, results_folder, writing
 from paper_repro.papers import PAPERS
 from paper_repro.registry import Experiment
 from paper_repro.settings import UnknownSettingError, adjusted
-from paper_repro.store import Store, fingerprint, require_writable, write_atomically
+from paper_repro.store import Store
 from spec.claims import Claim, Verdict
-from spec.validation import InputError, require
-
-CLAIM_CODE = "paper_repro"  # claims compute inside the papers' packages
+from spec.validation import require
 
 
 def cores() -> int:
@@ -31,25 +28,19 @@ def cores() -> int:
 
 
 @contextmanager
-def executor(jobs: int | None, cluster: str | None = None) -> Iterator[Executor]:
+def executor(jobs: int | None, address: str | None = None) -> Iterator[Executor]:
     """Threads on this machine (compiled code releases the interpreter), or the workers of a Dask scheduler."""
-    if cluster is None:
-        with ThreadPoolExecutor(jobs or cores()) as threads:
-            yield threads
-    else:
-        with _client(cluster) as client:
-            yield client.get_executor()
-
-
-def _client(address: str) -> Any:
+    if address is not None:
+        with cluster.executor(address) as workers:
+            yield workers
+        return
+    threads = ThreadPoolExecutor(jobs or cores())
     try:
-        from distributed import Client
-
-        return Client(address, timeout=10)
-    except ImportError:
-        raise InputError(f"--cluster needs the extra `cluster` (dask, distributed), got {address!r}") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"--cluster must be the address of a Dask scheduler, got {address!r} ({error})") from None
+        yield threads
+    except BaseException:
+        threads.shutdown(wait=False, cancel_futures=True)  # what is under way was waited for, as long as it may be
+        raise
+    threads.shutdown()
 
 
 def configurations(
@@ -84,60 +75,53 @@ def _configured(config: Any, changes: Mapping[str, Any]) -> tuple[Any, dict[str,
 
 def run(configs: Sequence[tuple[Experiment, Any]], preset: str, out: Path, *, executor: Executor, fresh: bool) -> None:
     """Run each experiment part by part, drawing its figures and rewriting the page as it finishes."""
-    require_writable(out)
-    console.show_plan(configs, preset)
-    with console.progress() as progress:
-        for experiment, config in configs:
-            start = time.perf_counter()
-            advance = progress.add(experiment.title, experiment.units(config))
-            store = Store(out, experiment.id, executor=executor, fresh=fresh, advance=advance)
-            dataset = store.finish(experiment.run(config, store), config, preset)
-            for figure in experiment.figures:
-                style.save(figure.draw, dataset, out / "figures" / figure.id)
-            page.write(PAPERS, out)
-            progress.finished(experiment, time.perf_counter() - start, advance.reused)
+    with results_folder(out, files=[f"{experiment.id}.nc" for experiment, _ in configs]):
+        console.show_plan(configs, preset)
+        with console.progress() as progress:
+            for experiment, config in configs:
+                start = time.perf_counter()
+                advance = progress.add(experiment.title, experiment.units(config))
+                store = Store(out, experiment.id, executor=executor, fresh=fresh, advance=advance)
+                _finish(experiment, config, preset, store)
+                progress.finished(experiment, time.perf_counter() - start, advance.reused)
     console.show_page(out / "index.html")
+
+
+def _finish(experiment: Experiment, config: Any, preset: str, store: Store) -> None:
+    """Result, figures and page: written together, so that those of several processes do not mix."""
+    key = keys.of_result(experiment, config)  # data files are those that the parts were asked for
+    dataset = experiment.run(config, store)
+    with locked(store.out):
+        dataset = store.finish(dataset, preset, key)
+        with writing(store.out / "figures"):
+            for figure in experiment.figures:
+                style.save(figure.draw, dataset, store.out / "figures" / figure.id)
+        page.write(PAPERS, store.out)
 
 
 def check(claims: Sequence[Claim], preset: str, out: Path, *, executor: Executor, as_json: bool) -> bool:
     """Check claims side by side, print each verdict, keep them for the page; True when all hold."""
-    require_writable(out)
-    path = out / "claims.json"
-    known = json.loads(path.read_text()) if path.exists() else {}
-    verdicts = []
-    for claim, (verdict, seconds) in zip(claims, executor.map(_timed_check(preset), claims), strict=True):
-        verdicts.append(verdict)
-        if not as_json:
-            console.show_verdict(claim, verdict, seconds)
-        known[claim.id] = {"verdict": _plain(asdict(verdict)), "preset": preset, "code": fingerprint(CLAIM_CODE)}
-        write_atomically(path, json.dumps(known, indent=1).encode())
+
+    def checked(claim: Claim) -> tuple[Verdict, float]:
+        start, code = time.perf_counter(), keys.of_claim(claim)
+        verdict = check_claim(claim, preset)
+        verdicts.write(out, claim, verdict, preset, code)
+        return verdict, time.perf_counter() - start
+
+    found = []
+    with results_folder(out):
+        for claim, (verdict, seconds) in zip(claims, executor.map(checked, claims), strict=True):
+            found.append(verdict)
+            if not as_json:
+                console.show_verdict(claim, verdict, seconds)
     if as_json:
-        print(json.dumps([_plain(asdict(v)) for v in verdicts], indent=1))
+        print(json.dumps([verdicts.plain(asdict(v)) for v in found], indent=1))
     else:
-        console.show_check_summary(verdicts)
-    return all(v.ok for v in verdicts)
-
-
-def _timed_check(preset: str) -> Callable[[Claim], tuple[Verdict, float]]:
-    def timed(claim: Claim) -> tuple[Verdict, float]:
-        start = time.perf_counter()
-        return check_claim(claim, preset), time.perf_counter() - start
-
-    return timed
+        console.show_check_summary(found)
+    return all(v.ok for v in found)
 
 
 def report(out: Path) -> Path:
     """Write the page from what is on disk."""
-    require_writable(out)
-    return page.write(PAPERS, out)
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no infinity: it is written as a string."""
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return str(value)
-    return value
+    with results_folder(out), locked(out):
+        return page.write(PAPERS, out)

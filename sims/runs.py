@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from sims import ensemble, objectives, rules
-from sims.data import real_data, sampling
+from sims.data import sampling, sources
 from sims.models import networks
 from sims.observables import scalars
 from sims.train import extra_epochs, train
@@ -22,7 +22,7 @@ from spec.runs import TrainingRun
 
 def simulate(unit: TrainingRun) -> xr.Dataset:
     """Train for every seed; dimensions (seed, epoch). Raises NonFiniteError naming quantity, step and seed."""
-    source = _source(unit.problem) if isinstance(unit.problem, RealData) else None
+    source = sources.source(unit.problem) if isinstance(unit.problem, RealData) else None
     # The continuous fields of a rule are traced, so that one compiled program serves a whole grid of them; what the
     # program does not depend on is left out.
     traced, kind = jax.tree.flatten(unit.rule)
@@ -36,11 +36,6 @@ def simulate(unit: TrainingRun) -> xr.Dataset:
         shared=(source, [np.asarray(value, unit.dtype) for value in traced]),
         block=1 if jax.default_backend() == "cpu" else None,  # vectorised seeds are slower on few cores
     )
-
-
-@cache
-def _source(problem: RealData) -> sampling.Source:
-    return real_data.load(problem)
 
 
 @lru_cache(maxsize=ensemble.PROGRAMS)

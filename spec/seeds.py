@@ -2,12 +2,30 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from spec.validation import InputError
+
+_shift: ContextVar[int | None] = ContextVar("seed_shift", default=None)
+
+
+@contextmanager
+def shifted(shift: int) -> Iterator[None]:
+    """Within it, in the present thread only, seeds are moved by `shift`, whatever the environment says."""
+    token = _shift.set(shift)
+    try:
+        yield
+    finally:
+        _shift.reset(token)
 
 
 def seed_shift() -> int:
     """The environment variable SEED_SHIFT (default 0), which moves every named seed at once."""
+    here = _shift.get()
+    if here is not None:
+        return here
     text = os.environ.get("SEED_SHIFT", "0")
     try:
         return int(text)

@@ -4,4 +4,5 @@ sampling      samples of problems: Data, Split, sample, set_aside
 label_noise   which labels change, and to what
 mnist1d       the generator of MNIST-1D
 real_data     loaders: IDX, CIFAR, scikit-learn's digits
+sources       loaded data sets, kept in memory while their files stay; digests of those files
 """

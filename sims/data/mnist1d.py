@@ -44,13 +44,17 @@ def templates() -> np.ndarray:
     return relative / 6
 
 
-@cache
 def generate() -> tuple[np.ndarray, np.ndarray]:
     """The data set: x (5000, 40) float32 of mean 0 and standard deviation 1, y (5000,) classes, 500 of each.
 
     One set for all experiments, from the seed named 'mnist1d'; they split it at random, as they do files.
     """
-    rng = np.random.default_rng(named_seed("mnist1d"))
+    return _generated(named_seed("mnist1d"))
+
+
+@cache
+def _generated(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
     y = np.repeat(np.arange(CLASSES), PER_CLASS)
     n = len(y)
     padding = rng.integers(PADDING[0], PADDING[1] + 1, n)

@@ -67,14 +67,30 @@ def load(problem: RealData) -> Source:
     return Source(x, labels.astype(np.int32), len(kept))
 
 
+def files(problem: RealData) -> tuple[Path, ...]:
+    """The local files that load reads; none where it reads none. Raises InputError where one is missing."""
+    if problem.name in ("digits", "mnist1d"):
+        return ()
+    folder = _folder(problem)
+    if problem.name == "mnist":
+        stems = [(part, *kind) for part in ("train", "t10k") for kind in (("images", 3), ("labels", 1))]
+        return tuple(_idx_path(folder, f"{part}-{what}", dimensions) for part, what, dimensions in stems)
+    return tuple(_cifar_paths(folder, _CIFAR[problem.name]))
+
+
+def _folder(problem: RealData) -> Path:
+    folder = Path(str(problem.path))
+    require(folder.is_dir(), "path", problem.path, f"an existing folder that holds the {problem.name} files")
+    return folder
+
+
 def _read(problem: RealData) -> tuple[np.ndarray, np.ndarray, int, int]:
     """Pixels (n, ...), labels (n,), the number of classes, and the largest whole-number pixel."""
     if problem.name == "digits":
         return *_digits(), 10, 16
     if problem.name == "mnist1d":
         return *mnist1d.generate(), mnist1d.CLASSES, 1
-    folder = Path(str(problem.path))
-    require(folder.is_dir(), "path", problem.path, f"an existing folder that holds the {problem.name} files")
+    folder = _folder(problem)
     if problem.name == "mnist":
         return *_join([_mnist_part(folder, part) for part in ("train", "t10k")]), 10, 255
     layout = _CIFAR[problem.name]

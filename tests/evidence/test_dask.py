@@ -7,7 +7,7 @@ import pytest
 from distributed import LocalCluster
 
 from paper_repro import __main__ as cli
-from paper_repro import store
+from paper_repro.files import load
 
 pytestmark = pytest.mark.evidence
 
@@ -20,5 +20,5 @@ def test_a_run_on_a_cluster_equals_a_local_run(tmp_path: Path, monkeypatch: pyte
             with pytest.raises(SystemExit) as ended:
                 cli.main()
             assert not ended.value.code
-    there, here = (store.load(tmp_path / f / "baek2024.linear_toy.nc") for f in ("there", "here"))
+    there, here = (load(tmp_path / f / "baek2024.linear_toy.nc") for f in ("there", "here"))
     assert there.equals(here)

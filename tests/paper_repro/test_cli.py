@@ -12,9 +12,9 @@ from typing import NamedTuple
 import pytest
 
 from paper_repro import __main__ as cli
-from paper_repro import store
 from paper_repro.baek2024.claims.gradients import CLOSED_FORM
 from paper_repro.baek2024.claims.predicted_gradients import closed_form
+from paper_repro.files import load
 from spec.rules import Sam
 
 
@@ -132,7 +132,7 @@ def test_seeds_and_settings_reach_the_result(repro, tmp_path: Path) -> None:
     chosen = ("--seeds", 3, "--set", "Delta=0.3", "--set", "rho=0.2", "--set", "epochs=8")
     ended = repro("run", "baek2024.linear_toy", "--preset", "smoke", "--out", tmp_path, *chosen)
     assert ended.code == 0, ended.err
-    result = store.load(tmp_path / "baek2024.linear_toy.nc")
+    result = load(tmp_path / "baek2024.linear_toy.nc")
     assert result.sizes["seed"] == 3
     assert set(result["Delta"].values) == {0.3}
     assert result["epoch"].values[-1] == 8
@@ -161,7 +161,7 @@ def test_a_killed_run_continues_without_redoing_finished_parts(tmp_path: Path) -
     finished = {p: p.stat().st_mtime_ns for p in parts.glob("*.nc")}
     assert 2 <= len(finished) < 7
     assert not (tmp_path / "killed" / "baek2024.linear_toy.nc").exists()
-    assert all(store.load(p)["clean_accuracy"].notnull().all() for p in finished)
+    assert all(load(p)["clean_accuracy"].notnull().all() for p in finished)
 
     resumed = subprocess.run([*command, str(tmp_path / "killed")], capture_output=True, text=True, env=environment)
     assert resumed.returncode == 0, resumed.stderr
@@ -169,5 +169,5 @@ def test_a_killed_run_continues_without_redoing_finished_parts(tmp_path: Path) -
     assert all(p.stat().st_mtime_ns == when for p, when in finished.items())
 
     subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True, env=environment)
-    killed, whole = (store.load(tmp_path / n / "baek2024.linear_toy.nc") for n in ("killed", "whole"))
+    killed, whole = (load(tmp_path / n / "baek2024.linear_toy.nc") for n in ("killed", "whole"))
     assert killed.equals(whole)

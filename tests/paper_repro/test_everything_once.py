@@ -10,7 +10,8 @@ import pytest
 
 from figures import style
 from paper_repro import __main__ as cli
-from paper_repro import papers, store
+from paper_repro import papers
+from paper_repro.files import load
 from paper_repro.registry import Experiment
 from spec.claims import Claim
 
@@ -28,7 +29,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("experiment", papers.experiments(), ids=lambda e: e.id)
 def test_every_result_is_finite_and_labelled(out: Path, experiment: Experiment) -> None:
-    result = store.load(out / f"{experiment.id}.nc")
+    result = load(out / f"{experiment.id}.nc")
     numbers = [v for v in result.data_vars.values() if np.issubdtype(v.dtype, np.number)]
     assert numbers
     assert all(np.isfinite(v).all() for v in numbers)
@@ -37,7 +38,7 @@ def test_every_result_is_finite_and_labelled(out: Path, experiment: Experiment) 
 
 @pytest.mark.parametrize("claim", papers.claims(), ids=lambda c: c.id)
 def test_claim_holds_and_rejects_its_mutants(out: Path, claim: Claim) -> None:
-    verdict = json.loads((out / "claims.json").read_text())[claim.id]["verdict"]
+    verdict = json.loads((out / "claims" / f"{claim.id}.json").read_text())["verdict"]
     assert [m["wrong"] for m in verdict["mutants"] if not m["rejected"]] == []
     assert len(verdict["mutants"]) >= len(claim.mutants) >= 1
     assert float(verdict["worst"]) <= float(verdict["threshold"])
@@ -46,7 +47,7 @@ def test_claim_holds_and_rejects_its_mutants(out: Path, claim: Claim) -> None:
 
 @pytest.mark.parametrize("experiment", papers.experiments(), ids=lambda e: e.id)
 def test_figures_are_drawn_and_deterministic(out: Path, experiment: Experiment, tmp_path: Path) -> None:
-    result = store.load(out / f"{experiment.id}.nc")
+    result = load(out / f"{experiment.id}.nc")
     for figure in experiment.figures:
         again = style.save(figure.draw, result, tmp_path / figure.id)
         assert again == (out / "figures" / f"{figure.id}.png").read_bytes()
@@ -55,7 +56,7 @@ def test_figures_are_drawn_and_deterministic(out: Path, experiment: Experiment, 
 
 @pytest.mark.parametrize("experiment", papers.experiments(), ids=lambda e: e.id)
 def test_tables_have_a_cell_for_every_head(out: Path, experiment: Experiment) -> None:
-    for table in experiment.tables(store.load(out / f"{experiment.id}.nc")):
+    for table in experiment.tables(load(out / f"{experiment.id}.nc")):
         assert table.rows
         assert {len(row) for row in table.rows} == {len(table.head)}
 
@@ -76,9 +77,9 @@ def test_the_page_has_everything_and_no_dead_links(out: Path) -> None:
 
 
 def test_the_page_flags_results_of_other_code(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from paper_repro import page
+    from paper_repro import keys, page
 
-    monkeypatch.setattr(page, "fingerprint", lambda *extra: "changed since")
+    monkeypatch.setattr(keys.SOURCE, "of", lambda *modules: dict.fromkeys(modules, "changed since"))
     page.write(papers.PAPERS, out)
     text = (out / "index.html").read_text()
     assert "computed by other code" in text
@@ -87,6 +88,6 @@ def test_the_page_flags_results_of_other_code(out: Path, monkeypatch: pytest.Mon
 
 def test_exact_and_sampled_test_accuracy_agree_along_training(out: Path) -> None:
     """Theory's accuracy of the simulated weights against the sampled test set, within its binomial error."""
-    toy = store.load(out / "baek2024.linear_toy.nc")
+    toy = load(out / "baek2024.linear_toy.nc")
     gap = (toy["test_accuracy"] - toy["exact_test_accuracy"]).isel(epoch=-1).values.ravel()
     assert np.abs(gap).max() < 5 * np.sqrt(0.25 / 1000)

@@ -8,6 +8,7 @@ import pytest
 from paper_repro import __main__ as cli
 from paper_repro import page, papers, reference
 from paper_repro.baek2024.experiments.formulas import UPWEIGHTING
+from paper_repro.files import DamagedError, load, save
 from paper_repro.settings import fitted
 from spec.fields import Count, Finite, Grid
 from spec.validation import InputError
@@ -17,7 +18,7 @@ from spec.validation import InputError
 def kept(tmp_path, monkeypatch):
     """Reference numbers of the smallest experiment, kept in a folder of their own."""
     monkeypatch.setattr(reference, "ROOT", tmp_path)
-    for arguments in (["run", UPWEIGHTING.id, "--preset", "smoke"], ["reference", UPWEIGHTING.id]):
+    for arguments in (["run", UPWEIGHTING.id, "--preset", "smoke"], ["reference", UPWEIGHTING.id, "--force"]):
         monkeypatch.setattr(sys, "argv", ["repro", *arguments, "--out", str(tmp_path / "results")])
         with pytest.raises(SystemExit):
             cli.main()
@@ -26,7 +27,7 @@ def kept(tmp_path, monkeypatch):
 
 def test_tables_and_command_are_kept(kept):
     content = reference.read(UPWEIGHTING.id)
-    dataset = page.load(kept / f"{UPWEIGHTING.id}.nc")
+    dataset = load(kept / f"{UPWEIGHTING.id}.nc")
     assert tuple(content["tables"]) == UPWEIGHTING.tables(dataset)
     assert content["command"] == f"repro run {UPWEIGHTING.id} --preset smoke"
     assert content["config"] == json.loads(dataset.attrs["config"])
@@ -37,8 +38,51 @@ def test_changed_settings_are_part_of_the_command(kept, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["repro", *arguments])
     with pytest.raises(SystemExit):
         cli.main()
-    reference.keep(UPWEIGHTING, kept)
+    reference.keep(UPWEIGHTING, kept, force=True)
     assert reference.read(UPWEIGHTING.id)["command"].endswith(" --preset smoke --set d=7")
+
+
+def test_only_full_results_by_the_present_code_are_kept(kept):
+    before = reference.path(UPWEIGHTING.id).read_bytes()
+    with pytest.raises(InputError, match=r"must come from the preset full \(or --force\), got smoke"):
+        reference.keep(UPWEIGHTING, kept)
+    assert reference.path(UPWEIGHTING.id).read_bytes() == before
+    path = kept / f"{UPWEIGHTING.id}.nc"
+    result = load(path)
+    key = json.loads(result.attrs["key"])
+    save(result.assign_attrs(preset="full"), path)
+    assert reference.keep(UPWEIGHTING, kept) == ["nothing changed"]
+    old = json.dumps(key | {"code": key["code"] | {"spec.seeds": "other"}})
+    save(result.assign_attrs(preset="full", key=old), path)
+    with pytest.raises(InputError, match="must come from the present code"):
+        reference.keep(UPWEIGHTING, kept)
+
+
+def test_what_changes_is_said_cell_by_cell(kept):
+    file = reference.path(UPWEIGHTING.id)
+    content = json.loads(file.read_text())
+    caption, row = content["tables"][0]["caption"], content["tables"][0]["rows"][0]
+    new, row[1] = row[1], "other"
+    file.write_text(json.dumps(content))
+    (line,) = reference.keep(UPWEIGHTING, kept, force=True)
+    assert line.startswith(f"{caption}, row 1 ({row[0]}), ")
+    assert line.endswith(f": other -> {new}")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"tables": [1]}', '{"tables": []}'])
+def test_a_damaged_file_is_said_and_stops_no_page(kept, text, capsys):
+    reference.path(UPWEIGHTING.id).write_text(text)
+    with pytest.raises(DamagedError):
+        reference.read(UPWEIGHTING.id)
+    assert "Reference numbers" not in page.write(papers.PAPERS, kept).read_text()
+    assert reference.path(UPWEIGHTING.id).name in capsys.readouterr().err
+
+
+def test_a_result_of_another_version_is_no_source(kept):
+    path = kept / f"{UPWEIGHTING.id}.nc"
+    save(load(path).drop_attrs(), path)
+    with pytest.raises(InputError, match="must be a result of this version"):
+        reference.keep(UPWEIGHTING, kept, force=True)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from sims.rules import gradient
 from spec.networks import Network
 from spec.problems import RealData
 from spec.rules import JacobianSam, LogitSam, Regularised, Rule, Sam, Sgd
+from spec.seeds import named_seed
 
 RULES: tuple[Rule, ...] = (Sgd(), Regularised(0.01, 0.01), Sam(0.1, "batch"), LogitSam(0.1), JacobianSam(0.1), Sam(0.1))
 STEPS, ROUNDS = 50, 15
@@ -36,7 +37,7 @@ def measure(unit: Cost) -> xr.Dataset:
     n = unit.batch or unit.problem.n_train
     model = networks.build(unit.network, source.x.shape[1], source.classes)
     batch = Batch(jnp.asarray(source.x[:n]), jnp.asarray(source.y[:n]))
-    params = model.init(jax.random.key(0), jnp.float32)
+    params = model.init(jax.random.key(named_seed("baek2024.cost/start")), jnp.float32)
     programs = [_program(rule, Objective(model, cross_entropy)) for rule in RULES]
     for program in programs:
         jax.block_until_ready(program(params, batch))

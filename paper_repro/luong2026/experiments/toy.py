@@ -21,6 +21,7 @@ from sims.data.sampling import Data, Split
 from sims.train import train
 from spec.fields import Checked, Finite, Natural, NonNegative, Positive, RemovedFraction, Seeds, Steps, Whole, Within
 from spec.rules import DownWeight, Rule, Sam, Sgd
+from spec.seeds import named_seed, seed_shift
 from spec.training import Training
 from spec.validation import require
 
@@ -65,6 +66,11 @@ def sample(config: Toy, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return x, np.where(mislabelled, -y, y), mislabelled
 
 
+def _seeds(config: Toy) -> np.ndarray:
+    """The script's seed and those that follow it; SEED_SHIFT moves on to seeds that no other shift has."""
+    return (config.script_seed + config.seeds * seed_shift() + np.arange(config.seeds)) % 2**31
+
+
 def competitors(config: Toy) -> dict[str, Rule]:
     """By the names of the figures."""
     sam = Sam(config.rho, "batch")
@@ -94,7 +100,7 @@ def _trained(split: Split, rule: Rule, config: Toy) -> Any:
             params={"w": jnp.asarray(config.start)},
             data=Data(split, None, split),
             observe=_losses,
-            key=jax.random.key(0),  # full batches: the order plays no part
+            key=jax.random.key(named_seed("unused")),  # full batches: the order plays no part
         )[1]
 
     return jax.vmap(one)(split)
@@ -102,7 +108,7 @@ def _trained(split: Split, rule: Rule, config: Toy) -> Any:
 
 def toy(config: Toy) -> xr.Dataset:
     """Paths and losses of every rule and draw, steps to the overfitted region, and the landscape of draw 0."""
-    draws = [sample(config, config.script_seed + i) for i in range(config.seeds)]
+    draws = [sample(config, int(seed)) for seed in _seeds(config)]
     x, t, mislabelled = (np.stack(v) for v in zip(*draws, strict=True))
     split = Split(jnp.asarray(x), jnp.asarray(t), jnp.asarray(np.where(mislabelled, -t, t)))
     runs = []
@@ -124,7 +130,7 @@ def toy(config: Toy) -> xr.Dataset:
         t=("example", t[0]),
         mislabelled=("example", mislabelled[0]),
     ).assign_coords(
-        rule=list(competitors(config)), seed=config.script_seed + np.arange(config.seeds),
+        rule=list(competitors(config)), seed=_seeds(config),
         step=np.arange(config.steps + 1), script_steps=config.script_steps, w_1=grid["w_1"], w_2=grid["w_2"],
     )  # fmt: skip
 

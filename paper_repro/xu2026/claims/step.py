@@ -16,6 +16,7 @@ from sims.rules.bound import Labelled
 from sims.rules.compensation import Compensated, perturbation
 from spec.claims import Claim, Exact, Mutant
 from spec.rules import NoiseCompensated, OracleSelection, Sam, Sgd
+from spec.seeds import named_seed
 from theory.compensation import correction
 from theory.logistic import regression
 
@@ -32,7 +33,7 @@ def _gradients_of(precision: float) -> Any:
 
     def one(w: Any, x: Any, t: Any, y: Any, rho: Any) -> Any:
         records = [replace(plain, base=Sam(rho, "batch"), sign=sign, project=project) for sign, project in VARIANTS]
-        bound = [Compensated(record, y, jax.random.key(0)) for record in records]
+        bound = [Compensated(record, y, jax.random.key(named_seed("unused"))) for record in records]
         batch, params = objectives.Batch(x, t), {"w": w}
         return jnp.stack([rules.gradient(r, rules.init(r, params), LINEAR, params, batch)[0]["w"] for r in bound])
 
@@ -86,7 +87,7 @@ def _margin_gains(case: Any) -> np.ndarray:
 
     def one(w: Any, x: Any, t: Any, y: Any) -> Any:
         batch = Labelled(x, t, y)
-        eps = perturbation(record, LINEAR, {"w": w}, batch, jnp.int32(0), jax.random.key(0))(batch)
+        eps = perturbation(record, LINEAR, {"w": w}, batch, jnp.int32(0), jax.random.key(named_seed("unused")))(batch)
         return t * (x @ eps["w"])
 
     return np.asarray(jax.jit(jax.vmap(one))(w, x, t, y))

@@ -13,6 +13,7 @@ from sims import objectives, rules
 from sims.rules.compensation import Compensated
 from spec.claims import Asymptotic, Claim, Exact, Mutant, Sample
 from spec.rules import OracleAscent, Sam
+from spec.seeds import named_seed
 from theory.compensation import correction
 
 
@@ -92,7 +93,7 @@ HESSIAN = Claim(
 def _oracle_bias(w: Any, x: Any, t: Any, y: Any, rho: Any) -> Any:
     """The oracle-ascent gradient on noisy labels minus the SAM gradient on true ones."""
     base = Sam(rho, "batch")
-    rule = Compensated(OracleAscent(base), y, jax.random.key(0))
+    rule = Compensated(OracleAscent(base), y, jax.random.key(named_seed("unused")))
     noisy, _ = rules.gradient(rule, rules.init(rule, {"w": w}), LINEAR, {"w": w}, objectives.Batch(x, t))
     clean, _ = rules.gradient(base, (), LINEAR, {"w": w}, objectives.Batch(x, y))
     return noisy["w"] - clean["w"]

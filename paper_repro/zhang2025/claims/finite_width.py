@@ -11,6 +11,7 @@ from paper_repro.zhang2025.claims.measured_training import FloatArray, TwoClasse
 from sims.models import networks
 from sims.models.linearised import from_zero
 from spec.claims import Asymptotic, Claim, Mutant, Sample
+from spec.seeds import named_seed
 from theory import ntk
 from theory.reweighting import recursion as theory
 
@@ -20,7 +21,7 @@ WIDE = {"beta": 0.5, "eta": 0.05, "steps": 12}
 
 def wide(sample: Sample) -> tuple[TwoClasses, jax.Array]:
     """One fixed problem, and a key for each of `count` networks: the rate is one over networks."""
-    problem = caps(np.random.default_rng(0), n=12, m=4, d=3, s=0.6, p=0.4)
+    problem = caps(np.random.default_rng(named_seed("zhang2025.finite_width/problem")), n=12, m=4, d=3, s=0.6, p=0.4)
     return problem, jax.random.split(jax.random.key(sample.seed), sample.count)
 
 

@@ -13,6 +13,7 @@ from sims.data.sampling import Split
 from sims.models import networks
 from sims.rules.schemes import Weights
 from spec.rules import MetaReweight
+from spec.seeds import named_seed
 from theory.reweighting import recursion as theory
 
 FloatArray = NDArray[np.float64]
@@ -105,7 +106,9 @@ def path(model: networks.Model, steps: int, start: Any, splits: tuple[Split, Spl
     (train, clean), (beta, eta, look_ahead, w) = splits, rates
     n = len(train.t)
     objective = objectives.Objective(model, objectives.squared)
-    rule = rules.bind(MetaReweight(beta, n * eta * look_ahead, w), rules.Context(train, clean, jax.random.key(0)))
+    rule = rules.bind(
+        MetaReweight(beta, n * eta * look_ahead, w), rules.Context(train, clean, jax.random.key(named_seed("unused")))
+    )
 
     def step(carry: tuple[Any, Weights], _: None) -> Any:
         params, state = carry

@@ -14,6 +14,7 @@ from sims.data.sampling import Split
 from sims.models import networks
 from spec.claims import Claim, Mutant, Ordering, Sample
 from spec.rules import MetaReweight
+from spec.seeds import named_seed
 from theory.reweighting import recursion as theory
 from theory.reweighting import regrowth
 
@@ -45,7 +46,7 @@ def _slack(cases: list[Setting], *, scale: float = 1.0, as_beta: bool = False, *
 
     scale: another factor for 2 alpha in it. as_beta: with beta in place of alpha in the bound.
     """
-    rng, slack = np.random.default_rng(0), []
+    rng, slack = np.random.default_rng(named_seed("zhang2025.regret/weights")), []
     for case in cases:
         beta = case.alpha * case.eta
         run = train(case.problem, **({"beta": beta, "eta": case.eta, "steps": STEPS} | wrong))
@@ -111,7 +112,9 @@ def _falls(case: tuple[Split, Split], turn: float = 1.0, scale: float = 1.0, ahe
 @jax.jit
 def _softmax_path(train_split: Split, clean: Split, rates: Any) -> tuple[jax.Array, jax.Array]:
     """The clean loss and |w|^2 at steps 0 to 25; rates: beta, step of the look-ahead, step of the model."""
-    rule = rules.bind(MetaReweight(rates[0], rates[1]), rules.Context(train_split, clean, jax.random.key(0)))
+    rule = rules.bind(
+        MetaReweight(rates[0], rates[1]), rules.Context(train_split, clean, jax.random.key(named_seed("unused")))
+    )
 
     def step(carry: Any, _: None) -> Any:
         params, state = carry
@@ -148,7 +151,7 @@ def _regained(cases: list[Setting], noise: float = 0.0) -> FloatArray:
 
     noise: standard deviation of fresh errors of the look-ahead residuals, which the bound does not allow for.
     """
-    rng, slack = np.random.default_rng(1), []
+    rng, slack = np.random.default_rng(named_seed("zhang2025.no_free_regrowth/errors")), []
     for case in cases:
         K, noisy = linear_blocks(case.problem), case.problem.mislabelled
         beta, steps = case.alpha * case.eta, 2100

@@ -1,0 +1,145 @@
+"""Which code a number depends on: every relevant change shows, and no other does. On packages made up for it."""
+
+import ast
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from paper_repro.source import ROOT, SOURCE, Source
+
+FILES = {
+    "spec/__init__.py": '"""Records."""\n',
+    "spec/records.py": "RATE = 1.0\n",
+    "spec/unrelated.py": "OTHER = 1\n",
+    "theory/__init__.py": "",
+    "theory/formula.py": "from spec.records import RATE\n\n\ndef rate(n):\n    return RATE * n\n",
+    "sims/__init__.py": "from sims import registered\n",
+    "sims/registered.py": "from sims import rules\n\nRULES = (1, 2)\n",
+    "sims/rules/__init__.py": "for _module in iter_modules(__path__):\n    import_module(_module.name)\n",
+    "sims/rules/one.py": "from spec.records import RATE\n",
+    "sims/train.py": '"""Training."""\n\nimport sims.deep.step as step\n\n\ndef run(n):\n    return step.go(n)\n',
+    "sims/deep/__init__.py": "",
+    "sims/deep/step.py": "from . import inner\n\n\ndef go(n):\n    return inner.VALUE * n\n",
+    "sims/deep/inner.py": "VALUE = 2\n",
+    "figures/__init__.py": "",
+    "figures/draw.py": "COLOUR = 'red'\n",
+    "paper_repro/__init__.py": "",
+    "paper_repro/comparison.py": "def gap(a, b):\n    return a - b\n",
+    "paper_repro/paper/__init__.py": "from paper_repro.paper.collected import PAPER\n",
+    "paper_repro/paper/collected.py": "from paper_repro.paper import claims, experiment as e\n\nPAPER = (claims, e)",
+    "paper_repro/paper/claims.py": "CLAIMS = ()\n",
+    "paper_repro/paper/reported.json": '{"reported": 1}\n',
+    "paper_repro/paper/reference/experiment.json": "{}\n",
+    "paper_repro/other/__init__.py": "",
+    "paper_repro/other/shared.py": "LAW = 3\n",
+    "paper_repro/paper/experiment.py": '''"""What the paper runs."""
+
+from figures import draw
+from paper_repro import comparison
+
+
+def run(n):
+    """Docstring."""
+    from paper_repro.other import shared
+    import theory.formula
+    from sims.train import run as trained
+
+    # A comment.
+    table = open("reported.json")
+    return comparison.gap(trained(n), theory.formula.rate(n)), shared.LAW, table, draw
+''',
+}
+RELEVANT = [
+    ("paper_repro/paper/experiment.py", "shared.LAW,", "-shared.LAW,"),
+    ("paper_repro/comparison.py", "a - b", "b - a"),
+    ("paper_repro/other/shared.py", "3", "4"),
+    ("paper_repro/paper/reported.json", "1", "2"),
+    ("theory/formula.py", "RATE * n", "RATE / n"),
+    ("spec/records.py", "1.0", "2.0"),
+    ("sims/train.py", "step.go(n)", "step.go(n + 1)"),
+    ("sims/deep/step.py", "* n", "+ n"),
+    ("sims/deep/inner.py", "2", "3"),
+    ("sims/deep/__init__.py", "", "import os\n\nos.environ['A'] = '1'\n"),
+    ("sims/registered.py", "1, 2", "2, 1"),
+    ("sims/rules/one.py", "RATE", "RATE as R"),
+    ("sims/__init__.py", "registered", "registered, deep"),
+    ("paper_repro/paper/__init__.py", "import PAPER\n", "import PAPER\n\nPAPER += (1,)\n"),
+]
+IRRELEVANT = [
+    ("paper_repro/paper/experiment.py", '"""Docstring."""', '"""Another."""'),
+    ("paper_repro/paper/experiment.py", "# A comment.", "# Another.  # noqa"),
+    ("paper_repro/paper/experiment.py", "def run(n):", "def run(\n    n\n):\n"),
+    ("paper_repro/paper/experiment.py", '"""What the paper runs."""', ""),
+    ("sims/train.py", '"""Training."""', "'''Of networks.'''"),
+    ("spec/unrelated.py", "1", "2"),
+    ("figures/draw.py", "red", "blue"),
+    ("paper_repro/paper/claims.py", "()", "(1,)"),
+    ("paper_repro/paper/collected.py", "(claims, e)", "(e, claims)"),
+    ("paper_repro/paper/reference/experiment.json", "{}", "[]"),
+]
+
+
+def read(root: Path, changed: tuple[str, str, str] | None = None) -> dict[str, str]:
+    for name, text in FILES.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if changed and changed[0] == name:
+            assert changed[1] in text
+            text = text.replace(changed[1], changed[2]) if changed[1] else changed[2] + text
+        path.write_text(text)
+    return Source(root).of("paper_repro.paper.experiment")
+
+
+@pytest.mark.parametrize("changed", RELEVANT, ids=lambda c: f"{c[0]}: {c[2]!r}")
+def test_a_change_that_can_change_a_number_shows(tmp_path: Path, changed: tuple[str, str, str]) -> None:
+    before = read(tmp_path)
+    after = read(tmp_path, changed)
+    name = changed[0] if changed[0].endswith("json") else changed[0][:-3].replace("/", ".").removesuffix(".__init__")
+    assert before[name] != after[name]
+
+
+@pytest.mark.parametrize("changed", IRRELEVANT, ids=lambda c: f"{c[0]}: {c[2]!r}")
+def test_a_change_that_cannot_does_not(tmp_path: Path, changed: tuple[str, str, str]) -> None:
+    assert read(tmp_path) == read(tmp_path, changed)
+
+
+def test_a_data_file_that_no_module_names_counts_for_its_folder(tmp_path: Path) -> None:
+    read(tmp_path)
+    (tmp_path / "paper_repro/paper/points.csv").write_text("1")
+    assert "paper_repro/paper/points.csv" in Source(tmp_path).of("paper_repro.paper.claims")
+    assert "paper_repro/paper/points.csv" not in Source(tmp_path).of("paper_repro.other.shared")
+
+
+def test_source_is_what_it_was_when_the_process_started(tmp_path: Path) -> None:
+    read(tmp_path)
+    source = Source(tmp_path)
+    read(tmp_path, RELEVANT[0])
+    assert source.of("paper_repro.paper.experiment") == read(tmp_path)
+
+
+def test_several_threads_may_ask_at_once() -> None:
+    source, names = Source(ROOT), [f"theory.{file.stem}" for file in (ROOT / "theory").glob("*.py")]
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(source.of, names))
+    assert found == [SOURCE.of(name) for name in names]
+
+
+def test_training_depends_on_every_module_that_registers_a_meaning() -> None:
+    files = {file: ast.walk(ast.parse(file.read_text())) for file in (ROOT / "sims").rglob("*.py")}
+    registering = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for file, nodes in files.items()
+        if any(isinstance(node, ast.Attribute) and node.attr == "register" for node in nodes)
+    }
+    assert len(registering) >= 8
+    assert registering <= SOURCE.of("sims.runs").keys()
+
+
+def test_modules_are_imported_by_names_in_the_source_or_all_of_a_package() -> None:
+    """Other imports would be left out of the keys."""
+    for package in ("spec", "theory", "sims", "paper_repro"):
+        for file in (ROOT / package).rglob("*.py"):
+            text = file.read_text()
+            assert "__import__" not in text, file
+            assert "import_module" not in text or (file.name == "__init__.py" and "iter_modules(" in text), file
