@@ -79,9 +79,9 @@ class Store:
         jax.config.update("jax_enable_x64", True)  # as in `computed`
         wanted = [keys.of_part(function, unit) for unit in units]
         found = [None if self.fresh else self._kept(key) for key in wanted]
-        for _ in range(len(units) - found.count(None)):
-            self.advance(True)
         missing = [i for i, dataset in enumerate(found) if dataset is None]
+        for _ in range(len(units) - len(missing)):
+            self.advance(True)
         futures = {self.executor.submit(computed, function, units[i], keys.text(wanted[i])): i for i in missing}
         self._collect(futures, wanted)
         return [self._written(key) if dataset is None else dataset for key, dataset in zip(wanted, found, strict=True)]

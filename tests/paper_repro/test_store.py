@@ -53,8 +53,11 @@ def kept(tmp_path: Path, value: float = 1.0) -> Path:
 
 def test_finished_parts_are_reused_and_new_ones_computed(tmp_path: Path) -> None:
     make(tmp_path).map(compute, [Unit(1.0), Unit(2.0)])
-    again = make(tmp_path).map(compute, [Unit(1.0), Unit(3.0)])
+    again, reused = make(tmp_path), []
+    again.advance = reused.append
+    again = again.map(compute, [Unit(1.0), Unit(3.0)])
     assert calls == [3.0]
+    assert reused == [True, False]
     np.testing.assert_array_equal(again[0]["a"], [1.0, 2.0, 3.0])
 
 
