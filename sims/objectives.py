@@ -5,9 +5,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from sims.factors import Dense, Network, affine
 from sims.models.networks import Model
+from spec.validation import InputError, require
 
 Params = Any
 
@@ -33,10 +35,13 @@ class Objective(NamedTuple):
     model: Model
     loss: Callable[[jax.Array, jax.Array], jax.Array]
 
-    def mean(self, params: Params, batch: Batch) -> jax.Array:
-        return jnp.mean(jax.vmap(self.loss)(self.model.apply(params, batch.x), batch.t))
+    def mean(self, params: Params, batch: Batch | Part) -> jax.Array:
+        logits = self.model.apply(params, batch.x)
+        require_labels(self.loss, batch.t, logits.shape)
+        return jnp.mean(jax.vmap(self.loss)(logits, batch.t))
 
     def residuals(self, logits: jax.Array, t: jax.Array) -> jax.Array:
+        require_labels(self.loss, t, logits.shape)
         return jax.vmap(jax.grad(self.loss))(logits, t)
 
     def network(self, x: jax.Array) -> Network:
@@ -48,17 +53,43 @@ class Objective(NamedTuple):
         return plain
 
 
-@jax.custom_jvp
+def require_labels(loss: Callable[..., Any], t: Any, logits: tuple[int, ...]) -> None:
+    """Raise InputError unless labels are such as the loss takes: a signed -1 or 1, or a class, for each of the logits.
+
+    logits: their shape, (n,) or (n, classes). The values of traced labels are not known; shape and type are. Losses
+    that are not of this module take what they do.
+    """
+    if loss not in (logistic, squared, cross_entropy):
+        return
+    require(t.shape == logits[:1], "labels", t.shape, f"one for each of {logits[0]} examples, not one-hot")
+    classes = loss is cross_entropy
+    kinds = (jnp.integer,) if classes else (jnp.signedinteger, jnp.floating)
+    accepted = "integers" if classes else "signed numbers: of -1, an unsigned type makes 255"
+    require(any(jnp.issubdtype(t.dtype, kind) for kind in kinds), "the type of labels", str(t.dtype), accepted)
+    if isinstance(t, jax.core.Tracer):
+        return
+    values = np.asarray(t)
+    known = (values >= 0) & (values < logits[-1]) if classes else np.isin(values, (-1, 1))
+    accepted = f"0, ..., {logits[-1] - 1}" if classes else "-1 or 1"
+    for place in np.flatnonzero(~known)[:1]:
+        raise InputError(f"labels must be {accepted}, got {values[place]} at example {place}")
+
+
 def logistic(logit: jax.Array, t: jax.Array) -> jax.Array:
     """log(1 + exp(-t f)) for a label t in {-1, 1}."""
+    return _logistic(logit, jnp.asarray(t, jnp.result_type(logit)))
+
+
+@jax.custom_jvp
+def _logistic(logit: jax.Array, t: jax.Array) -> jax.Array:
     return jax.nn.softplus(-t * logit)
 
 
-@logistic.defjvp
+@_logistic.defjvp
 def _logistic_jvp(primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array]) -> Any:
     # The derivative without a logarithm: the one of softplus is several times as slow.
     (logit, t), (d_logit, d_t) = primals, tangents
-    return logistic(logit, t), -jax.nn.sigmoid(-t * logit) * (t * d_logit + logit * d_t)
+    return _logistic(logit, t), -jax.nn.sigmoid(-t * logit) * (t * d_logit + logit * d_t)
 
 
 def squared(logit: jax.Array, t: jax.Array) -> jax.Array:

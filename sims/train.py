@@ -10,7 +10,7 @@ import optax
 
 from sims.data.sampling import Data, Split
 from sims.models.networks import Model
-from sims.objectives import Batch, Objective, Part
+from sims.objectives import Batch, Objective, Part, require_labels
 from sims.observables.scalars import Observable
 from sims.rules import begin_epoch, gradient, init, report
 from spec.clean_subset import CleanEpochs
@@ -70,6 +70,7 @@ def train(
     size = _batch_size(training.batch, n)
     steps = n // size if extra is None else n // size + extra.steps
     objective = Objective(model, loss)
+    require_labels(loss, data.train.t, jax.eval_shape(model.apply, params, data.train.x).shape)
     optimiser = optimizer(training, training.epochs * steps)
 
     def move(carry: Any, g: Params, rule_state: Any) -> Any:

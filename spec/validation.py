@@ -11,6 +11,10 @@ class InputError(ValueError):
     """An argument, option or file that cannot be used. The command line prints it and exits with code 2."""
 
 
+class InputWarning(UserWarning):
+    """Something that can be used, but is not what its name says. The command line prints it as a sentence."""
+
+
 def require(condition: bool, name: str, value: Any, accepted: str) -> None:
     """Raise InputError unless condition holds."""
     if not condition:

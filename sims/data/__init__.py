@@ -3,6 +3,7 @@
 sampling      samples of problems: Data, Split, sample, set_aside
 label_noise   which labels change, and to what
 mnist1d       the generator of MNIST-1D
-real_data     loaders: IDX, CIFAR, scikit-learn's digits
+real_data     loaders: MNIST, CIFAR, scikit-learn's digits
+idx           the file format of MNIST
 sources       loaded data sets, kept in memory while their files stay; digests of those files
 """

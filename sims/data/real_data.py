@@ -2,33 +2,29 @@ r"""Real data sets: MNIST (IDX) and CIFAR (binary) from local files, scikit-lear
 
 Nothing is downloaded, and pickles are never read: a pickle can run any code.
 
-IDX (source: LeCun, Cortes and Burges, the MNIST database): two zero bytes, a type byte, the number of dimensions, each
-dimension as a big-endian 32-bit integer, then the numbers in C order, big-endian.
 CIFAR (source: Krizhevsky, the CIFAR-10 and CIFAR-100 page, binary version): records of one label byte (CIFAR-100:
 coarse label, then fine label) and 3072 pixel bytes, which are a red, a green and a blue plane of 32 rows of 32.
 """
 
-import gzip
-import math
-import zlib
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from sims.data import mnist1d
+from sims.data.idx import opened, read_idx, taken
 from sims.data.sampling import Source, require_room
 from spec.problems import RealData
-from spec.validation import InputError, require, require_finite
+from spec.validation import InputError, InputWarning, require
 
 Examples = tuple[np.ndarray, np.ndarray]
-
-IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
 class _Cifar(NamedTuple):
     folder: str
     files: tuple[str, ...]
+    records: tuple[int, ...]
     label_bytes: int
     classes: int
     python: tuple[str, ...]
@@ -38,11 +34,14 @@ _CIFAR = {
     "cifar10": _Cifar(
         "cifar-10-batches-bin",
         (*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"),
+        (10_000,) * 6,
         1,
         10,
         ("data_batch_1", "batches.meta", "cifar-10-batches-py"),
     ),
-    "cifar100": _Cifar("cifar-100-binary", ("train.bin", "test.bin"), 2, 100, ("train", "meta", "cifar-100-python")),
+    "cifar100": _Cifar(
+        "cifar-100-binary", ("train.bin", "test.bin"), (50_000, 10_000), 2, 100, ("train", "meta", "cifar-100-python")
+    ),
 }
 
 
@@ -79,7 +78,7 @@ def files(problem: RealData) -> tuple[Path, ...]:
 
 
 def _folder(problem: RealData) -> Path:
-    folder = Path(str(problem.path))
+    folder = Path(str(problem.path)).expanduser()
     require(folder.is_dir(), "path", problem.path, f"an existing folder that holds the {problem.name} files")
     return folder
 
@@ -93,8 +92,7 @@ def _read(problem: RealData) -> tuple[np.ndarray, np.ndarray, int, int]:
     folder = _folder(problem)
     if problem.name == "mnist":
         return *_join([_mnist_part(folder, part) for part in ("train", "t10k")]), 10, 255
-    layout = _CIFAR[problem.name]
-    return *_join([_cifar_file(path, layout) for path in _cifar_paths(folder, layout)]), layout.classes, 255
+    return *_join(_cifar_files(folder, problem.name)), _CIFAR[problem.name].classes, 255
 
 
 def _join(parts: list[Examples]) -> Examples:
@@ -158,31 +156,6 @@ def _idx_path(folder: Path, stem: str, dimensions: int) -> Path:
     raise InputError(f"path must hold one of the files {', '.join(names)}, got {str(folder)!r} without them")
 
 
-def read_idx(path: Path) -> np.ndarray:
-    """The array of an IDX file, which may be compressed by gzip (.gz). Raises InputError where it is not sound."""
-    content = _content(path)
-    header = content[:4]
-    known = len(header) == 4 and header[:2] == b"\0\0" and header[2] in IDX_TYPES and 1 <= header[3] <= 32
-    require(known, f"the first four bytes of {path}", header, "an IDX magic number: 0, 0, type, dimensions")
-    dtype, start = np.dtype(IDX_TYPES[header[2]]), 4 + 4 * header[3]
-    require(len(content) >= start, f"the length of {path}", len(content), f"at least {start} bytes (the IDX header)")
-    shape = tuple(np.frombuffer(content[4:start], ">u4").tolist())
-    wanted = start + math.prod(shape) * dtype.itemsize
-    require(len(content) == wanted, f"the length of {path}", len(content), f"{wanted} bytes for the shape {shape}")
-    values = np.frombuffer(content[start:], dtype).reshape(shape).astype(dtype.newbyteorder("="))
-    require_finite(f"values in {path}", values)
-    return values
-
-
-def _content(path: Path) -> bytes:
-    if path.suffix != ".gz":
-        return path.read_bytes()
-    try:
-        return gzip.decompress(path.read_bytes())
-    except (EOFError, OSError, zlib.error) as error:
-        raise InputError(f"{path} must be a complete gzip file, got {error}") from None
-
-
 def _cifar_paths(folder: Path, layout: _Cifar) -> list[Path]:
     nested = folder / layout.folder
     home = nested if nested.is_dir() else folder
@@ -202,11 +175,32 @@ def _refuse_pickles(folder: Path, layout: _Cifar) -> None:
             )
 
 
-def _cifar_file(path: Path, layout: _Cifar) -> Examples:
+def _cifar_files(folder: Path, name: str) -> list[Examples]:
+    """The parts of a CIFAR data set. A file that was cut short is refused, a set of fewer records is said to be one.
+
+    Files of the published size stand together, and so do the six equally long ones of CIFAR-10.
+    """
+    layout = _CIFAR[name]
+    paths = _cifar_paths(folder, layout)
+    parts = [_cifar_file(path, layout, most) for path, most in zip(paths, layout.records, strict=True)]
+    counts = tuple(len(labels) for _, labels in parts)
+    if counts != layout.records:
+        found = dict(zip(layout.files, counts, strict=True))
+        even = len(set(layout.records)) > 1 or len(set(counts)) == 1
+        cut = any(a == b for a, b in zip(counts, layout.records, strict=True))
+        require(even and not cut, f"the records in {folder}", found, f"{layout.records}, as in the published {name}")
+        warnings.warn(InputWarning(f"{folder} holds {found} records; {name} has {layout.records}"), stacklevel=2)
+    return parts
+
+
+def _cifar_file(path: Path, layout: _Cifar, most: int) -> Examples:
     """Pixels (n, 3072) in the order height, width, colour, and labels (n,). The length gives the number of records."""
-    content, size = np.frombuffer(path.read_bytes(), np.uint8), layout.label_bytes + 3072
-    sound = len(content) > 0 and len(content) % size == 0
-    require(sound, f"the length of {path}", len(content), f"a positive multiple of {size} bytes")
+    size = layout.label_bytes + 3072
+    with opened(path) as file:
+        content = np.frombuffer(taken(file, most * size + 1), np.uint8)
+    length = f"the length of {path}"
+    require(len(content) <= most * size, length, len(content), f"at most {most * size} bytes, as published")
+    require(len(content) > 0 and len(content) % size == 0, length, len(content), f"a positive multiple of {size} bytes")
     records = content.reshape(-1, size)
     labels = records[:, layout.label_bytes - 1]
     _require_labels(path, labels, layout.classes)

@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pytest
 from numpy.random import Generator
 from sklearn.datasets import load_digits
 
-from sims.data.real_data import load, read_idx
+from sims.data import real_data
+from sims.data.idx import IDX_TYPES, read_idx
+from sims.data.real_data import load
 from spec.problems import RealData
-from spec.validation import InputError
+from spec.validation import InputError, InputWarning
 
 CODES = {"uint8": 8, "int8": 9, "int16": 11, "int32": 12, "float32": 13, "float64": 14}
 MNIST_COUNTS = {"train": 30, "t10k": 20}
@@ -236,3 +239,149 @@ def test_digits_are_those_of_scikit_learn() -> None:
     assert (source.x.shape, source.x.dtype, source.y.dtype, source.classes) == ((1797, 64), np.float32, np.int32, 10)
     np.testing.assert_array_equal(source.x * 16, pixels)
     np.testing.assert_array_equal(source.y, labels)
+
+
+def test_a_set_of_fewer_records_is_said_and_a_cut_file_refused(tmp_path: Path, rng: Generator) -> None:
+    ten, _, _ = make_cifar(tmp_path / "10", rng, 10)
+    hundred, _, _ = make_cifar(tmp_path / "100", rng, 100)
+    with pytest.warns(InputWarning, match=r"'data_batch_1.bin': 10, .* cifar10 has \(10000, "):
+        load(ten)
+    with pytest.warns(InputWarning, match=r"'train.bin': 100, .* cifar100 has \(50000, 10000\)"):
+        load(hundred)
+    last = tmp_path / "10" / "test_batch.bin"
+    last.write_bytes(last.read_bytes()[: -2 * 3073])
+    with pytest.raises(InputError, match=r"'test_batch\.bin': 8"):
+        load(ten)
+
+
+def test_a_published_file_beside_a_cut_one_is_refused(
+    tmp_path: Path, rng: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hundred, _, _ = make_cifar(tmp_path, rng, 100)
+    whole = real_data._CIFAR["cifar100"]._replace(records=(100, 100))
+    monkeypatch.setitem(real_data._CIFAR, "cifar100", whole)
+    load(hundred)
+    train = tmp_path / "train.bin"
+    content = train.read_bytes()
+    train.write_bytes(content[:-3074])
+    with pytest.raises(InputError, match=r"must be \(100, 100\), as in the published cifar100, got .*'train.bin': 99"):
+        load(hundred)
+    train.write_bytes(content + content[:3074])
+    with pytest.raises(InputError, match=rf"at most {100 * 3074} bytes, as published, got {100 * 3074 + 1}"):
+        load(hundred)
+
+
+@pytest.mark.parametrize("shape", [(0, 2**32 - 1), (2**32 - 1, 0, 2**32 - 1, 2**32 - 1), (0,)])
+def test_a_shape_with_a_zero_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    head = struct.pack(f">BBBB{len(shape)}I", 0, 0, 8, len(shape), *shape)
+    with pytest.raises(InputError, match="without a zero"):
+        read_idx(write(tmp_path / "a", head))
+
+
+def test_what_a_small_file_unpacks_to_is_not_read_beyond_its_declared_size(tmp_path: Path) -> None:
+    """100 MB of zeros in 100 kB: refused with little more memory than the two bytes that the header declares."""
+    head = struct.pack(">BBBBI", 0, 0, 8, 1, 2)
+    bomb = tmp_path / "a.gz"
+    bomb.write_bytes(gzip.compress(head) + gzip.compress(bytes(10**7)) * 10)
+    tracemalloc.start()
+    with pytest.raises(InputError, match="10 bytes for the shape \\(2,\\), got 11 or more"):
+        read_idx(bomb)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2 * 2**20
+    huge = struct.pack(">BBBBIII", 0, 0, 8, 3, 2**30, 28, 28)
+    with pytest.raises(InputError, match=r"the size that .* declares must be at most 536870912 bytes"):
+        read_idx(write(tmp_path / "b.gz", huge))
+
+
+@pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "train-images-idx3-ubyte.gz"])
+def test_files_that_cannot_be_read_are_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=f"{name} must be a"):
+        read_idx(tmp_path / name)
+    (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match=f"{name} must be a"):
+        read_idx(tmp_path / name)
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, rng: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "data").mkdir()
+    problem = make_mnist(tmp_path / "data", rng)
+    np.testing.assert_array_equal(load(replace(problem, path="~/data")).x, load(problem).x)
+
+
+def damaged(content: bytes, rng: Generator) -> bytes:
+    """One of the ways in which files go wrong: bytes changed, cut, doubled, removed, put in."""
+    data, place = bytearray(content), int(rng.integers(len(content)))
+    count = int(rng.integers(1, 9))
+    match int(rng.integers(6)):
+        case 0:
+            data[place] ^= 1 << int(rng.integers(8))
+        case 1:
+            data[place : place + count] = rng.bytes(count)
+        case 2:
+            del data[place:]
+        case 3:
+            data[place:place] = rng.bytes(count)
+        case 4:
+            del data[place : place + count]
+        case _:
+            data += data[place:]
+    return bytes(data)
+
+
+def as_declared(content: bytes) -> np.ndarray:
+    """What the bytes of an IDX file say, read without any check."""
+    dtype = np.dtype(IDX_TYPES[content[2]])
+    shape = struct.unpack(f">{content[3]}I", content[4 : 4 + 4 * content[3]])
+    return np.frombuffer(content[4 + 4 * content[3] :], dtype).reshape(shape)
+
+
+def survive(folder: Path, rng: Generator, count: int) -> int:
+    """Loads of damaged files either give what the bytes say or are refused by InputError. Returns how many loaded."""
+    values = [rng.integers(0, 256, (5, 4, 3), dtype=np.uint8), rng.normal(size=(3, 7)).astype(np.float32)]
+    contents, loaded = [idx(v) for v in values], 0
+    for k in range(count):
+        whole, zipped = contents[k % 2], k % 4 >= 2
+        content = damaged(gzip.compress(whole, 1, mtime=0) if zipped else whole, rng)
+        path = folder / ("a.gz" if zipped else "a")
+        path.write_bytes(content)
+        try:
+            found = read_idx(path)
+        except InputError:
+            continue
+        loaded += 1
+        np.testing.assert_array_equal(found, as_declared(gzip.decompress(content) if zipped else content))
+    return loaded
+
+
+def survive_cifar(folder: Path, rng: Generator, count: int) -> int:
+    """The same for one file of a CIFAR data set beside a sound one."""
+    problem, _, _ = make_cifar(folder, rng, 100)
+    path, loaded = folder / "test.bin", 0
+    whole = path.read_bytes()[: 4 * 3074]
+    for _ in range(count):
+        content = damaged(whole, rng)
+        path.write_bytes(content)
+        try:
+            source = load(problem)
+        except InputError:
+            continue
+        loaded += 1
+        records = np.frombuffer(content, np.uint8).reshape(-1, 3074)
+        np.testing.assert_array_equal(source.y[100:], records[:, 1])
+        np.testing.assert_array_equal(source.x[100:] * np.float32(255), colours_last(records[:, 2:]))
+    return loaded
+
+
+@pytest.mark.filterwarnings("ignore::spec.validation.InputWarning")
+def test_damaged_files_are_read_as_they_are_or_refused(tmp_path: Path, rng: Generator) -> None:
+    assert 50 < survive(tmp_path, rng, 2000) < 1000
+    assert 2 < survive_cifar(tmp_path / "cifar", rng, 40) < 40
+
+
+@pytest.mark.evidence
+@pytest.mark.filterwarnings("ignore::spec.validation.InputWarning")
+def test_a_hundred_thousand_damaged_files(tmp_path: Path, rng: Generator) -> None:
+    assert survive(tmp_path, rng, 98_000) > 2500
+    assert survive_cifar(tmp_path / "cifar", rng, 2000) > 100
