@@ -95,8 +95,8 @@ class RealData(Checked):
     classes: keep only these labels, renumbered 0, 1, ... in the order given (None: all).
     Validation and test labels stay clean. All examples that are left after n_train and n_validation are the test split.
     imbalance: how many times as many training examples the first class has as the last one; numbers of true labels fall
-    geometrically in between (long-tailed, after Cui et al., 2019), and a class that runs out is filled up from the
-    others. Validation and test keep the classes' own shares: where imbalance > 1, half of the examples that n_train and
+    geometrically in between (long-tailed, after Cui et al., 2019); loaders refuse more than the classes can give.
+    Validation and test keep the classes' own shares: where imbalance > 1, half of the examples that n_train and
     n_validation leave are the test split, and the training split is chosen among the others.
     """
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from sims.data import mnist1d
 from sims.data.idx import opened, read_idx, taken
-from sims.data.sampling import Source, require_room
+from sims.data.sampling import Source, require_classes_last, require_room
 from spec.problems import RealData
 from spec.validation import InputError, InputWarning, require
 
@@ -58,6 +58,7 @@ def load(problem: RealData) -> Source:
     kept = tuple(range(classes)) if problem.classes is None else problem.classes
     _require_examples(labels, kept)
     require_room(problem, int(np.isin(labels, kept).sum()))
+    require_classes_last(problem, np.array([np.sum(labels == c) for c in kept]))
     if problem.classes is not None:
         pixels, labels = _keep(pixels, labels, kept)
     x = pixels.reshape(len(pixels), -1).astype(np.float32)

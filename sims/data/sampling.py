@@ -6,11 +6,14 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from sims.data.label_noise import flip_binary, flip_classes
 from spec.clean_subset import CleanSubset
 from spec.problems import NoisyLinearTeacher, RealData, SignalNoiseMixture, SymmetricNoise
-from spec.validation import InputError
+from spec.validation import InputError, require
+
+MARGIN = 5.0
 
 
 class Split(NamedTuple):
@@ -52,6 +55,15 @@ def require_precision(dtype: Any) -> None:
         raise InputError("dtype must be float32 unless jax_enable_x64 is set, got float64")
 
 
+def require_classes(source: Source) -> None:
+    """Refuse labels that are not one class 0, 1, ... for every example."""
+    y = np.asarray(source.y)
+    require(y.shape == np.shape(source.x)[:1], "y", y.shape, f"one label for each of {len(source.x)} examples")
+    require(bool(np.issubdtype(y.dtype, np.integer)), "the type of y", str(y.dtype), "integers")
+    for place in np.flatnonzero((y < 0) | (y >= source.classes))[:1]:
+        raise InputError(f"y must be 0, ..., {source.classes - 1}, got {y[place]} at example {place}")
+
+
 def require_room(problem: RealData, n: int) -> None:
     """Refuse a split of n examples that leaves none to test on."""
     if problem.n_train + problem.n_validation >= n:
@@ -59,6 +71,35 @@ def require_room(problem: RealData, n: int) -> None:
             f"n_train + n_validation must leave at least one test example of {n}, "
             f"got n_train={problem.n_train!r} and n_validation={problem.n_validation!r}"
         )
+
+
+def require_classes_last(problem: RealData, counts: np.ndarray) -> None:
+    """Refuse an imbalance for which a class may run out, given how many examples (classes,) there are of each.
+
+    The pool that the training split is chosen from holds a hypergeometric number of each class. Every class must have
+    its seats MARGIN standard deviations below the mean, which fails in less than one of a million splits.
+    """
+    if problem.imbalance == 1:
+        return
+    n = int(counts.sum())
+    pool = (n - problem.n_train - problem.n_validation) // 2 + problem.n_train
+    mean = pool * counts / n
+    least = np.floor(mean - MARGIN * np.sqrt(mean * (1 - counts / n) * (n - pool) / max(n - 1, 1)))
+    grid = np.geomspace(1, problem.imbalance, 200)
+    seats = np.array([_seats(problem.n_train, r, len(counts)) for r in grid])
+    possible = grid[(seats <= least).all(axis=1)]
+    for c in np.flatnonzero(seats[-1] > least)[:1]:
+        most = f"at most {np.floor(100 * possible[-1]) / 100:g}" if len(possible) else "1"
+        raise InputError(
+            f"imbalance must be {most} for n_train={problem.n_train} of these {n} examples, got {problem.imbalance!r}: "
+            f"class {c} would need {round(seats[-1][c])} of them, and as few as {max(0, int(least[c]))} may be left"
+        )
+
+
+def _seats(n_train: int, imbalance: float, classes: int) -> np.ndarray:
+    """Training examples of every class, up to rounding."""
+    share = imbalance ** (-np.arange(classes) / (classes - 1))
+    return n_train * share / share.sum()
 
 
 @singledispatch
@@ -135,6 +176,9 @@ def _(
     if source is None:
         raise InputError("source must hold the loaded arrays of the data set (sims.data.real_data.load), got None")
     require_room(problem, len(source.y))
+    if not isinstance(source.y, jax.core.Tracer):
+        require_classes(source)
+        require_classes_last(problem, np.bincount(np.asarray(source.y), minlength=source.classes))
     shuffle, flips = jax.random.split(key)
     inputs, labels = jnp.asarray(source.x, dtype), jnp.asarray(source.y, jnp.int32)
     parts = _parts(problem, labels, source.classes, jax.random.permutation(shuffle, len(labels)))

@@ -3,6 +3,7 @@
 Every statistical test has an error probability of at most LEVEL if the code is right.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -178,13 +179,35 @@ def test_imbalanced_classes_fall_geometrically_in_the_training_split_alone(key: 
     assert np.abs(np.bincount(data.test.y) - 380 / 3).max() < stats.norm.isf(LEVEL / 6) * 7
 
 
-def test_a_class_that_runs_out_is_filled_up_from_the_others(key: jax.Array) -> None:
+def test_an_imbalance_that_a_class_cannot_give_is_refused_with_the_largest_possible(key: jax.Array) -> None:
     y = np.repeat(np.arange(CLASSES), [20, 300, 100])
-    data = sample(replace(REAL, imbalance=100.0), key, dtype=jnp.float64, source=Source(y[:, None], y, CLASSES))
-    counts = np.bincount(data.train.y, minlength=CLASSES)
-    assert counts.sum() == 100
-    assert counts[0] <= 20
-    assert counts[1] > 4 * counts[2]
+    source = Source(y[:, None], y, CLASSES)
+    with pytest.raises(InputError, match=r"imbalance must be 1 for n_train=100 .*, got 100\.0: class 0 would need 9\d"):
+        sample(replace(REAL, imbalance=100.0), key, dtype=jnp.float64, source=source)
+    y = np.repeat(np.arange(CLASSES), [200, 300, 100])
+    with pytest.raises(InputError, match=r"imbalance must be at most \d") as refused:
+        sample(replace(REAL, imbalance=1000.0), key, dtype=jnp.float64, source=Source(y[:, None], y, CLASSES))
+    most = float(re.findall(r"at most ([\d.]+)", str(refused.value))[0])
+    problem = replace(REAL, imbalance=most, noise=SymmetricNoise(0.0))
+    counts = np.bincount(
+        sample(problem, key, dtype=jnp.float64, source=Source(y[:, None], y, CLASSES)).train.y, minlength=CLASSES
+    )
+    share = most ** (-np.arange(CLASSES) / 2)
+    assert np.abs(counts - 100 * share / share.sum()).max() < 1
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.arange(200) % CLASSES + 1, r"y must be 0, \.\.\., 2, got 3 at example 2"),
+        (np.arange(200) % CLASSES - 1, r"y must be 0, \.\.\., 2, got -1 at example 0"),
+        ((np.arange(200) % CLASSES)[:, None], r"y must be one label for each of 200 examples, got \(200, 1\)"),
+        (np.arange(200) % CLASSES * 1.0, "the type of y must be integers, got 'float64'"),
+    ],
+)
+def test_labels_of_a_source_are_its_classes(key: jax.Array, source: Source, y: np.ndarray, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        sample(REAL, key, dtype=jnp.float32, source=replace(source, y=y))
 
 
 def test_real_label_noise_is_in_the_training_split_only(key: jax.Array, source: Source) -> None:
