@@ -5,11 +5,15 @@ matrix     the data matrix as an operator with a memory
 weights    vectors of the weight space, and functions of their entries
 examples   the batch that a rule sees
 rules      SGD, the SAM family and its variants as half-steps
+setting    what determines a curve, and what is drawn for it
 masks      rules that act coordinate by coordinate
+compensation  ascents corrected for label noise
+schemes    example weights from a clean subset
 basis      orthonormal rows that grow
 """
 
-from theory.mean_field import masks  # noqa: F401  registers its rules
-from theory.mean_field.curves import Accuracy, Start, curves
+from theory.mean_field import compensation, masks, schemes  # noqa: F401  registers its rules
+from theory.mean_field.curves import curves
+from theory.mean_field.setting import Accuracy, Start
 
 __all__ = ["Accuracy", "Start", "curves"]

@@ -15,13 +15,22 @@ class Examples:
     """A batch of n examples, a fraction of all, drawn whatever they are.
 
     mask (samples,): which samples are in it. d: the dimension, where it does not drop out (adaptive and corrected
-    ascents). length: ||x_i||, one for all examples. rng: for what a rule draws.
+    ascents). length: ||x_i||, one for all examples. rng: for what a rule draws. steps: how many make an epoch.
+    clean: the clean subset, for rules that look at one.
     """
 
     def __init__(
-        self, matrix: DataMatrix, mask: NDArray[np.bool_], *, n: int, d: int, rng: np.random.Generator
+        self,
+        matrix: DataMatrix,
+        mask: NDArray[np.bool_],
+        *,
+        n: int,
+        d: int,
+        rng: np.random.Generator,
+        steps: int = 1,
+        clean: "Examples | None" = None,
     ) -> None:
-        self.matrix, self.mask, self.n, self.d, self.rng = matrix, mask, n, d, rng
+        self.matrix, self.mask, self.n, self.d, self.rng, self.steps, self.clean = matrix, mask, n, d, rng, steps, clean
         self.share = matrix.share * mask / np.sum(matrix.share * mask)
         self.scale = self.share / matrix.share  # 1/fraction in the batch, 0 outside
         self.length = float(np.sqrt(matrix.law.B**2 + matrix.law.gamma**2 * d))
@@ -44,7 +53,7 @@ class Examples:
         """mean over the batch of F_i t_i x_i: the gradient for derivatives F = d loss/d margin."""
         return self.matrix.backward(self.scale * F)
 
-    def mean(self, values: FloatArray) -> float:
+    def mean(self, values: FloatArray | NDArray[np.bool_]) -> float:
         """Mean over the batch."""
         return float(np.sum(self.share * values))
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from spec.rules import ADAPTIVE_OFFSET, Fsam, Gsam, JacobianSam, LogitSam, Regularised, Sam, Sgd, Vasso
 from spec.validation import InputError
 from theory.mean_field.examples import Examples, slope
+from theory.mean_field.matrix import DataMatrix
 from theory.mean_field.weights import SIGNAL
 
 FloatArray = NDArray[np.float64]
@@ -79,6 +80,12 @@ def half_steps(rule: Any) -> int:
 def start(rule: Any) -> Any:
     """What the rule carries from step to step."""
     return None
+
+
+@singledispatch
+def report(rule: Any, state: Any, matrix: DataMatrix) -> dict[str, float]:
+    """What the rule's state has to say, to be recorded beside the weights."""
+    return {}
 
 
 @singledispatch

@@ -128,7 +128,7 @@ def test_more_samples_change_nothing_beyond_the_stated_error() -> None:
         (Sgd(), SignalNoiseMixture(flips="bernoulli"), Training(0.1, 2), "stratified"),
         (Sgd(), PROBLEM, Training(0.1, 2, batch=801), "batch must be at most"),
         (Sgd(), "mnist", Training(0.1, 2), "SignalNoiseMixture"),
-        ("Adam", PROBLEM, Training(0.1, 2), "closes"),
+        ("Adam", PROBLEM, Training(0.1, 2), "rule must be"),
     ],
 )
 def test_what_has_no_limit_is_refused_in_one_sentence(rule, problem, training, words) -> None:
