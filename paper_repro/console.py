@@ -141,7 +141,7 @@ def show_verdict(claim: Claim, verdict: Verdict, seconds: float) -> None:
     out.print(f"    {claim.statement}", markup=False)
     out.print(
         f"    predicted {verdict.predicted:.6g}  measured {verdict.measured:.6g}  |  {kind(claim)}: "
-        f"{verdict.worst:.2g} <= {verdict.threshold:.2g}  |  power {verdict.power:.3g}  |  "
+        f"{verdict.summary}  |  power {verdict.power:.3g}  |  "
         f"mutants rejected {rejected}/{len(verdict.mutants)}",
         markup=False,
     )
@@ -151,10 +151,16 @@ def show_verdict(claim: Claim, verdict: Verdict, seconds: float) -> None:
 
 
 def kind(claim: Claim) -> str:
-    """The tolerance kind and the unit in which worst and threshold are stated."""
-    units = {"Exact": "relative error", "MonteCarlo": "|t|", "Ordering": "−signed t", "Asymptotic": "rate distance"}
-    name = type(claim.tolerance).__name__
-    return f"{name}, {units[name]}"
+    """The tolerance kind in words; the verdict's summary says what came out."""
+    names = {
+        "Exact": "identity",
+        "MonteCarlo": "expectation",
+        "Asymptotic": "limit with a rate",
+        "Ordering": "signs",
+        "AtMost": "upper bound",
+        "AtLeast": "lower bound",
+    }
+    return names[type(claim.tolerance).__name__]
 
 
 def show_check_summary(verdicts: Sequence[Verdict]) -> None:

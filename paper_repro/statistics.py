@@ -1,5 +1,6 @@
-"""Intervals over independent seeds."""
+"""Student's t over independent seeds: intervals for readers, means and thresholds for the judge."""
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -42,3 +43,24 @@ def interval(values: xr.DataArray | np.ndarray, *, level: float = 0.95) -> Inter
     require(v.ndim == 1 and v.size >= 2, "values", v.shape, "a vector of at least two seeds")
     half = stats.t.ppf(0.5 + level / 2, v.size - 1) * v.std(ddof=1) / np.sqrt(v.size)
     return Interval(float(v.mean()), float(v.mean() - half), float(v.mean() + half))
+
+
+def mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """Mean and standard error of every column over the rows, which are seeds, and their number; error 0 for one row."""
+    rows = values[:, None] if values.ndim == 1 else values
+    seeds = len(rows)
+    error = rows.std(axis=0, ddof=1) / np.sqrt(seeds) if seeds > 1 else np.zeros(rows.shape[1])
+    return rows.mean(axis=0), error, seeds
+
+
+@cache
+def t_threshold(family_error: float, tails: int, seeds: int) -> float:
+    """t* that one of `tails` Student variables of seeds - 1 degrees exceeds with probability <= family_error."""
+    return float(stats.t.isf(family_error / tails, seeds - 1))
+
+
+def t_ratio(difference: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """difference / error; a difference without any spread counts as infinite, and so does NaN, which never passes."""
+    infinite = np.where(difference > 0, np.inf, 0.0)
+    ratio = np.divide(difference, error, out=infinite, where=error > 0)
+    return np.where(np.isnan(difference) | np.isnan(error), np.inf, ratio)

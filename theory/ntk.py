@@ -91,3 +91,11 @@ def centred(
     require(bool(np.isclose(np.sum(weights), 1)), "weights", weights, "numbers that sum to 1")
     left, right = first @ weights, second @ weights
     return between - left[:, None] - right[None, :] + weights @ among @ weights
+
+
+def uniform_coupling(kernel: FloatArray, t: NDArray[np.int_], t_clean: NDArray[np.int_], classes: int) -> FloatArray:
+    r"""mean_j (1[t_i = t_j] - 1/C) K_ij, (n,): the coupling of a last layer at uniform predictions, from its kernel.
+
+    kernel (n, m) between features of training and clean examples; the residuals e_t - 1/C have that inner product.
+    """
+    return np.mean(((t[:, None] == t_clean) - 1 / classes) * kernel, axis=1)

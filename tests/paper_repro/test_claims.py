@@ -2,10 +2,12 @@
 
 import importlib
 
+import broken
 import jax
+import numpy as np
 import pytest
 
-from paper_repro import papers
+from paper_repro import checking, papers
 from paper_repro.checking import check
 from sims import factors, rules
 from spec.claims import Claim
@@ -42,6 +44,23 @@ def test_statements_lead_to_formula_claims_and_figure() -> None:
             assert set(statement.claims) <= claims
             assert statement.figure is None or statement.figure in figures
         assert {c for s in paper.statements for c in s.claims} == {c.id for c in paper.claims}
+
+
+@pytest.mark.parametrize("name", ["amplification_slopes", "robust_loss", "mean_field", "regret", "split"])
+def test_breaking_a_formula_by_nothing_changes_nothing(name: str) -> None:
+    """What turns claims red in test_everything_once is the perturbation, not the way it is put in."""
+    (claim,) = (c for c in papers.claims() if c.id.split(".")[1] == name)
+    assert not broken.red(claim, checking.trial(claim, "smoke"), lambda a: a)
+
+
+def test_perturbing_reaches_every_kind_of_result() -> None:
+    from theory.compensation.pac_bayes import Bound
+
+    np.testing.assert_allclose(broken.perturbed(np.array([0.0, 1.0]), broken.up), [0.01, 1.02])
+    assert broken.perturbed(Bound(1.0, 2.0, 0.0), broken.turned) == Bound(-1.01, -2.01, -0.01)
+    assert broken.perturbed((2.0, True), broken.up) == (2.03, False)
+    assert list(broken.perturbed(np.array(["A", "B", "C", ""]), broken.up)) == ["B", "C", "A", "A"]
+    assert broken.perturbed(100, broken.up) == 101
 
 
 ASCENDED, STEP_ALONG = factors.ascended, rules.step_along

@@ -5,15 +5,24 @@ import re
 import sys
 from pathlib import Path
 
+import broken
 import numpy as np
 import pytest
 
 from figures import style
 from paper_repro import __main__ as cli
-from paper_repro import papers
+from paper_repro import checking, papers
 from paper_repro.files import load
 from paper_repro.registry import Experiment
 from spec.claims import Claim
+
+TRIALS: dict[str, checking.Trial] = {}  # of every claim that `out` checked
+TRIAL = checking.trial
+
+
+def _kept_trial(claim: Claim, preset: str) -> checking.Trial:
+    TRIALS[claim.id] = TRIAL(claim, preset)
+    return TRIALS[claim.id]
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +30,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["repro", "all", "--preset", "smoke", "--out", str(folder)])
+        patch.setattr(checking, "trial", _kept_trial)
         with pytest.raises(SystemExit) as ended:
             cli.main()
     assert ended.value.code == 0
@@ -43,6 +53,14 @@ def test_claim_holds_and_rejects_its_mutants(out: Path, claim: Claim) -> None:
     assert len(verdict["mutants"]) >= len(claim.mutants) >= 1
     assert float(verdict["worst"]) <= float(verdict["threshold"])
     assert verdict["ok"]
+
+
+@pytest.mark.parametrize("claim", papers.claims(), ids=lambda c: c.id)
+def test_claim_turns_red_when_the_formula_it_names_is_wrong(out: Path, claim: Claim) -> None:
+    """Turned, or else one per cent up: a bound is not missed where it becomes looser."""
+    at = TRIALS[claim.id]
+    assert broken.accepted(claim, at)
+    assert any(broken.red(claim, at, way) for way in broken.WAYS)
 
 
 @pytest.mark.parametrize("experiment", papers.experiments(), ids=lambda e: e.id)

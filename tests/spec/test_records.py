@@ -72,6 +72,8 @@ RECORDS = [
     claims.MonteCarlo(),
     claims.Asymptotic((10, 20), -1.0, (-0.5,)),
     claims.Ordering(),
+    claims.AtMost(),
+    claims.AtLeast(),
 ]
 
 

@@ -156,13 +156,21 @@ def first_order_ratio(w: FloatArray, x: FloatArray, t: FloatArray, rho: float) -
     So to first order B is g_i (H g)_i < 0 with rho |(H g)_i| < |g_i| ||g||, and C the same with >=. The error of the
     numerator rho (H g/||g||)_i is at most `first_order_error`. Nan where g_i is zero.
 
-    In any convex problem, at any rho:  sum_i g_i^2 r_i = <g, h> >= <g, g>, because gradients are monotone:
-    <h - g, (w + rho g/||g||) - w> >= 0. Weighted by energy n-SAM never reduces; in one dimension r >= 1. Both fail for
-    1-SAM, whose perturbed gradient is not the gradient at one point: twins (`two_groups.twins_ratio`) have r < 1.
     """
     g = regression.gradient(Sam(0.0), w, x, t)
     direction = hessian_product(w, x, t, g / np.linalg.norm(g))
     return 1 + rho * ratio(g, direction)
+
+
+def least_energy(w: FloatArray, x: FloatArray, t: FloatArray) -> float:
+    r"""<g, g>, a lower bound of sum_i g_i^2 r_i = <g, h> under n-SAM in any convex problem, at any rho.
+
+    Gradients are monotone: <h - g, (w + rho g/||g||) - w> >= 0. Weighted by energy n-SAM never reduces; in one
+    dimension r >= 1. Both fail for 1-SAM, whose perturbed gradient is not the gradient at one point: twins
+    (`two_groups.twins_ratio`) have r < 1.
+    """
+    g = regression.gradient(Sam(0.0), w, x, t)
+    return float(g @ g)
 
 
 def first_order_error(w: FloatArray, x: FloatArray, t: FloatArray, rho: float) -> FloatArray:

@@ -58,6 +58,11 @@ def two_group_groups(m_c: ArrayLike, m_n: ArrayLike, delta: ArrayLike, beta: Arr
     return np.select([plain == 0, reduced & reversed_, reduced], ["", "C", "B"], "A")
 
 
+def equal_groups(m_c: ArrayLike, m_n: ArrayLike, delta: ArrayLike) -> Labels:
+    """The group for beta = 1: 'B' where m_c + m_n < delta, else 'A', whichever side dominates."""
+    return np.where(np.asarray(m_c) + np.asarray(m_n) < np.asarray(delta), "B", "A")
+
+
 def twins_ratio(m: ArrayLike, delta: ArrayLike) -> FloatArray:
     r"""r = (1 + cosh m)/(cosh delta + cosh m) for one input under both labels: m_c = m, m_n = -m, beta = 1.
 
@@ -91,3 +96,15 @@ def boundaries(m_n: ArrayLike, delta: float, beta: float = 1.0) -> Boundaries:
         dominance, reversal = (shift + np.log((1 - beta + np.exp(m_n - shift)) / beta) for shift in (0.0, delta))
         half = np.arccosh((np.cosh(delta / 2) * (1 - beta) + np.cosh(m_n - delta / 2)) / beta)
     return Boundaries(dominance, reversal, delta / 2 - half, delta / 2 + half)
+
+
+def groups_between(m_c: ArrayLike, curves: Boundaries) -> Labels:
+    """The group of m_c from the curves at its m_n; a curve that is nan lies below every m_c.
+
+    Noise dominates above `dominance`, and above `reversal` after the perturbation; r - 1 turns at the unit curves.
+    """
+    m_c = np.asarray(m_c, dtype=float)
+    dominance, reversal = (np.nan_to_num(c, nan=-np.inf) for c in curves[:2])
+    noise, still = m_c > dominance, m_c > reversal
+    inside = (m_c > curves.unit_low) & (m_c < curves.unit_high)
+    return np.select([noise != still, noise == inside], ["C", "B"], "A")

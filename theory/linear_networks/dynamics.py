@@ -19,6 +19,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
+from scipy.special import expit
 
 from spec.rules import SamFamily
 from spec.validation import require_integer, require_real
@@ -99,6 +100,18 @@ def balance_velocity(rule: SamFamily, W: FloatArray, v: FloatArray, x: FloatArra
     V = np.atleast_2d(v)
     _, S, T = drift(rule, statistics(W, v), x, t)
     return W @ (S + S.T) @ W.T - V.T @ (T + T.T) @ V
+
+
+def balance_decay(rho: float, W: FloatArray, v: FloatArray, x: FloatArray, t: NDArray) -> FloatArray:
+    r"""-2 mean_i (rho sigma(-m_i) ||x_i||^2/J_i) (v v^T - W W^T), (h, h): balance_velocity for one input direction.
+
+    For two labels, J-SAM or 1-SAM up to their example weights, and W in the span of the inputs, J_i > 0.
+    """
+    hidden = x @ W.T
+    squares = np.sum(x**2, axis=1)
+    J = np.sqrt(np.sum(hidden**2, axis=1) + squares * (v @ v))
+    rate = 2 * np.mean(rho * squares / J * expit(-t * (hidden @ v)))
+    return -rate * (np.outer(v, v) - W @ W.T)
 
 
 def _flat(at: Statistics) -> FloatArray:

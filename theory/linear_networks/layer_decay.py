@@ -15,6 +15,7 @@ layer). For two-layer linear networks there is no remainder. Derived here.
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from spec.validation import require, require_real
 
@@ -35,3 +36,11 @@ def decay(rho: float, squares: FloatArray) -> FloatArray:
     total = np.sum(squares, axis=1, keepdims=True)
     scale = np.divide(rho, np.sqrt(total), out=np.zeros_like(total), where=total > 0)
     return np.mean(scale * (total - squares), axis=0)
+
+
+def first_order_change(rho: FloatArray, m: FloatArray, penalty: FloatArray) -> FloatArray:
+    r"""rho sigma(-m) grad ||grad f||: what J-SAM adds to the SGD gradient of one example, up to O(rho^2), any network.
+
+    m (k,): margins t f; penalty (k, p): grad ||grad f||; rho (r,). Shape (k, r, p). Proof: theory.symbolic.networks.
+    """
+    return (np.asarray(rho)[:, None] * (expit(-m)[:, None] * penalty)[:, None]).astype(float)

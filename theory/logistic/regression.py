@@ -131,6 +131,11 @@ def robust_loss(w: FloatArray, x: FloatArray, t: FloatArray, rho: float) -> floa
     return float(np.mean(np.logaddexp(0.0, -margins(w, x, t) + rho * np.linalg.norm(x, axis=1))))
 
 
+def uniform_gradient(x: FloatArray, t: FloatArray) -> FloatArray:
+    """-(1/n) sum_i t_i x_i, (d,): the gradient when every weight is one, as under 1-SAM at rho -> inf (derived)."""
+    return -t @ x / len(t)
+
+
 def smoothness(x: FloatArray) -> float:
     """lambda_max(x^T x) / (4 n): bounds the Hessian of the loss and of robust_loss at any rho (derived)."""
     return float(np.linalg.norm(x, ord=2) ** 2 / (4 * len(x)))
@@ -147,6 +152,12 @@ def amplification(z: ArrayLike, C: ArrayLike) -> FloatArray:
     array([1.004, 1.462, 2.687])
     """
     return np.exp(_log_amplification(z, C))
+
+
+def amplification_limits(C: ArrayLike) -> FloatArray:
+    """The amplification at z -> -inf, at z = 0 and at z -> inf: 1, 2/(1 + e^-C), e^C, (..., 3) (derived)."""
+    C = np.asarray(C, dtype=float)
+    return np.stack([np.ones_like(C), 2 / (1 + np.exp(-C)), np.exp(C)], axis=-1)
 
 
 def _log_amplification(z: ArrayLike, C: ArrayLike) -> FloatArray:
@@ -234,6 +245,17 @@ def clean_noisy_ratio_log_slope(z: FloatArray, norms: FloatArray, mislabelled: N
         for log_s, r in _groups(z, norms, mislabelled, rho)
     )
     return float(clean - noisy)
+
+
+def self_weighted_gap(z: FloatArray, C: FloatArray, mislabelled: NDArray[np.bool_]) -> float:
+    r"""sum_mislabelled s^2/sum_mislabelled s - sum_clean s^2/sum_clean s, s = sigma(C - z) (derived).
+
+    Its sign is that of clean_noisy_ratio_log_slope for equal norms. Raises InputError for a group without examples.
+    """
+    clean, noisy = (
+        np.average(np.exp(log_s), weights=np.exp(log_s - log_s.max())) for log_s, _ in _groups(z, C, mislabelled, 1.0)
+    )
+    return float(noisy - clean)
 
 
 def _groups(z: Any, norms: Any, mislabelled: Any, rho: float) -> list[tuple[FloatArray, FloatArray]]:

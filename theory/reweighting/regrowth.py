@@ -38,17 +38,31 @@ def largest_rate(K: Blocks, state: State, eta: float) -> float:
     return float(1 / curvature) if curvature > 0 else np.inf
 
 
+def regret(K: Blocks, state: State, following: State, u: FloatArray, *, eta: float) -> float:
+    """By how much one step's clean loss exceeds that of fixed weights u, taken from the same point."""
+    return float(clean_loss(following.r_clean) - clean_loss(look_ahead(K, state._replace(w=u), eta)))
+
+
+def regret_bound(state: State, following: State, u: FloatArray, alpha: float) -> float:
+    """(||w - u||^2 - ||w' - u||^2)/(2 alpha): the regret of a step of the algorithm is at most this."""
+    require_real("alpha", alpha, low=0.0, low_open=True)
+    return float(np.sum((state.w - u) ** 2) - np.sum((following.w - u) ** 2)) / (2 * alpha)
+
+
 def regret_slack(K: Blocks, state: State, following: State, u: FloatArray, *, alpha: float, eta: float) -> float:
     """The right side of the regret bound minus its left side: not negative for a step of the algorithm."""
-    after = clean_loss(following.r_clean) - clean_loss(look_ahead(K, state._replace(w=u), eta))
-    distances = np.sum((state.w - u) ** 2) - np.sum((following.w - u) ** 2)
-    return float(distances / (2 * alpha) - after)
+    return regret_bound(state, following, u, alpha) - regret(K, state, following, u, eta=eta)
 
 
 def energy(state: State, alpha: float) -> FloatArray:
     """E = L_v + ||w||^2/(2 alpha): never rises under the algorithm."""
+    return energy_of(clean_loss(state.r_clean), np.sum(state.w**2, axis=-1), alpha)
+
+
+def energy_of(loss: FloatArray, squares: FloatArray, alpha: float) -> FloatArray:
+    """L_v + ||w||^2/(2 alpha) of any convex loss, squares = ||w||^2."""
     require_real("alpha", alpha, low=0.0, low_open=True)
-    return clean_loss(state.r_clean) + np.sum(state.w**2, axis=-1) / (2 * alpha)
+    return loss + squares / (2 * alpha)
 
 
 def coupling_bound(cross: FloatArray, r: FloatArray, ahead: FloatArray) -> FloatArray:

@@ -155,7 +155,7 @@ TOY_GAIN = Claim(
     mutants=(
         Mutant("descent instead of ascent", measured=lambda s: np.diff(_best_accuracies(s, 0.0, -0.1, -0.3), axis=1)),
     ),
-    theory="theory.logistic.regression.amplification",
+    theory="theory.logistic.mixture.accuracy_of_overlaps",
     figure="baek2024.toy_gain",
 )
 

@@ -45,6 +45,12 @@ def _increments(case: Case, factor: float = 1.0) -> np.ndarray:
     return np.diff(np.take_along_axis(_measured_amplification(case, factor), order, axis=1), axis=1).reshape(1, -1)
 
 
+def _between(case: Case, sign: float = 1.0) -> np.ndarray:
+    """The stated slope half-way between neighbouring margins, whose sign an increment has."""
+    z = np.sort(margins(case), axis=1)
+    return regression.log_amplification_slope((z[:, 1:] + z[:, :-1]) / 2, sign * shifts(case)[:, 1:]).ravel()
+
+
 LEMMA_3_1 = Claim(
     id="baek2024.lemma_3_1",
     origin="paper",
@@ -53,9 +59,12 @@ LEMMA_3_1 = Claim(
     regime="examples of equal norm, rho > 0",
     tolerance=Ordering(),
     setup=partial(random_case, equal_norms=True),
-    predicted=lambda c: np.ones((c.t.shape[1] - 1) * len(c.t)),
+    predicted=_between,
     measured=_increments,
-    mutants=(Mutant("a descent step (C < 0)", measured=partial(_increments, factor=-1.0)),),
+    mutants=(
+        Mutant("a descent step (C < 0)", measured=partial(_increments, factor=-1.0)),
+        Mutant("the slope at C < 0", predicted=partial(_between, sign=-1.0)),
+    ),
     theory="theory.logistic.regression.log_amplification_slope",
     figure="baek2024.upweighting",
 )
@@ -105,19 +114,21 @@ SLOPES = Claim(
 
 
 def _at_margins(case: Case, levels: tuple[float, ...], factor: float = 1.0) -> np.ndarray:
-    """Measured amplification over its stated limit, for one example moved to each margin: w = z x/||x||^2."""
+    """Logarithm of the measured amplification of one example moved to each margin: w = z x/||x||^2, (k, levels)."""
     x = case.x[:, :1]
     toward = x[:, 0] / np.sum(x**2, axis=2)
     columns = [
         _measured_amplification(Case(z * toward, x, np.ones(x.shape[:2]), case.mislabelled[:, :1], case.rho), factor)
         for z in levels
     ]
-    return np.concatenate(columns, axis=1)
+    return np.log(np.concatenate(columns, axis=1))
+
+
+LEVELS = (-60.0, 0.0, 60.0)
 
 
 def _limits(case: Case) -> np.ndarray:
-    C = shifts(case)[:, 0]
-    return np.stack([np.ones_like(C), 2 / (1 + np.exp(-C)), np.exp(C)], axis=1)
+    return np.log(regression.amplification_limits(shifts(case)[:, 0]))
 
 
 LIMITS = Claim(
@@ -125,42 +136,51 @@ LIMITS = Claim(
     origin="derived",
     source=OURS,
     statement="The amplification tends to 1 for misfit points, is 2/(1+e^-C) at z = 0, and tends to e^C at large z.",
-    regime="measured at z = -60, 0, 60 with C below 20: the distance to the limits is below e^-40",
+    regime="logarithms, measured at z = -60, 0, 60 with C below 20: the distance to the limits is below e^-40",
     tolerance=Exact(),
     setup=lambda s: (lambda c: c._replace(rho=np.minimum(c.rho, 20 / np.linalg.norm(c.x, axis=2)[:, 0])))(
         random_case(s)
     ),
-    predicted=lambda c: np.ones(3),
-    measured=lambda c: _at_margins(c, (-60.0, 0.0, 60.0)) / _limits(c),
+    predicted=_limits,
+    measured=partial(_at_margins, levels=LEVELS),
     mutants=(
-        Mutant("limits exchanged", measured=lambda c: _at_margins(c, (-60.0, 0.0, 60.0)) / _limits(c)[:, ::-1]),
-        Mutant("rho doubled", measured=lambda c: _at_margins(c, (-60.0, 0.0, 60.0), 2.0) / _limits(c)),
+        Mutant("limits exchanged", predicted=lambda c: _limits(c)[:, ::-1]),
+        Mutant("rho doubled", measured=partial(_at_margins, levels=LEVELS, factor=2.0)),
     ),
-    theory="theory.logistic.regression.amplification",
+    theory="theory.logistic.regression.amplification_limits",
     figure="baek2024.upweighting",
 )
 
 
-def _weight_increments(case: Case) -> np.ndarray:
-    """Differences of the 1-SAM weights along increasing margin; one row."""
+def _weight_ratios(case: Case) -> np.ndarray:
+    """1-SAM weight of each example over that of the one with the next smaller margin, (k, n - 1)."""
     order = np.argsort(margins(case), axis=1)
-    return np.diff(np.take_along_axis(weights(Sam(0.0), case), order, axis=1), axis=1).reshape(1, -1)
+    s = np.take_along_axis(weights(Sam(0.0), case), order, axis=1)
+    return s[:, 1:] / s[:, :-1]
+
+
+def _stated_weight_ratios(case: Case, factor: float = 1.0) -> np.ndarray:
+    z = np.sort(margins(case), axis=1)
+    return regression.relative_weight(z[:, 1:], z[:, :-1], factor * shifts(case)[:, 1:])
 
 
 NEVER_REORDERS = Claim(
     id="baek2024.never_reorders",
     origin="derived",
     source=OURS,
-    statement="1-SAM never reorders examples: a larger margin keeps the smaller weight at every rho.",
+    statement="1-SAM never reorders examples: the weight at a larger margin over that at a smaller one is "
+    "(1 + e^(z_j - C))/(1 + e^(z_i - C)), below one at every rho.",
     regime="equal norms; with unequal norms see baek2024.reordering_radius",
-    tolerance=Ordering(),
+    tolerance=Exact(),
     setup=partial(random_case, equal_norms=True),
-    predicted=lambda c: -np.ones((c.t.shape[1] - 1) * len(c.t)),
-    measured=_weight_increments,
+    predicted=_stated_weight_ratios,
+    measured=_weight_ratios,
     mutants=(
+        Mutant("their ratio under SGD", predicted=partial(_stated_weight_ratios, factor=0.0)),
+        Mutant("margins raised", predicted=partial(_stated_weight_ratios, factor=-1.0)),
         Mutant(
             "examples of unequal norm",
-            measured=lambda c: _weight_increments(
+            measured=lambda c: _weight_ratios(
                 c._replace(x=c.x * np.linspace(0.2, 3, c.x.shape[1])[:, None], w=c.w * 0.3)
             ),
         ),
@@ -170,7 +190,7 @@ NEVER_REORDERS = Claim(
 
 
 def _weight_gaps(case: Case, radius_factor: float = 1.0) -> np.ndarray:
-    """s_i - s_j at 0.9 and at 1.1 times the stated radius, oriented so that z_i > z_j; pairs with a finite radius."""
+    """s_i - s_j just below and above the stated radius, oriented so that z_i > z_j; pairs with a finite radius."""
     z, norms = margins(case), np.linalg.norm(case.x, axis=2)
     swap = (z[:, 0] < z[:, 1])[:, None]
     z, norms = (np.where(swap, a[:, 1::-1], a[:, :2]) for a in (z, norms))
@@ -179,7 +199,7 @@ def _weight_gaps(case: Case, radius_factor: float = 1.0) -> np.ndarray:
     rho = radius[finite] * radius_factor
     pair = Case(case.w[finite], case.x[finite, :2], case.t[finite, :2], case.mislabelled[finite, :2], rho)
     signs = np.where(swap[finite, 0], -1.0, 1.0)
-    gaps = [signs * -np.diff(weights(Sam(0.0), pair, factor), axis=1)[:, 0] for factor in (0.9, 1.1)]
+    gaps = [signs * -np.diff(weights(Sam(0.0), pair, factor), axis=1)[:, 0] for factor in (0.999, 1.001)]
     return np.stack(gaps, axis=1).reshape(1, -1)
 
 

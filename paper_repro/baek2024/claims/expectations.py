@@ -156,7 +156,7 @@ SHIFT_AT_ZERO = Claim(
 )
 
 
-_SIZES = (25, 50, 100, 200, 400)
+_SIZES = (10, 20, 40, 80, 160)
 
 
 def _law_of_size(n: int) -> SignalNoiseMixture:
@@ -176,8 +176,8 @@ SHIFT_RATE = Claim(
     source=OURS,
     statement="n-SAM shifts of one sample tend to rho(B^2(1-2D) + h^2)/sqrt(B^2(1-2D)^2 + h^2) at rate n^(-1/2).",
     regime="w = 0, n and d -> inf with d/n = 2, h^2 = gamma^2 (d-1)/n",
-    tolerance=Asymptotic(sizes=_SIZES, exponent=-0.5, wrong_exponents=(0.0, -1.0)),
-    setup=lambda s: Sample(s.seed, 2 * s.count),
+    tolerance=Asymptotic(sizes=_SIZES, exponent=-0.5, wrong_exponents=(0.0, -1.0), slope=0.1, mean_exponent=-1.0),
+    setup=lambda s: Sample(s.seed, 6 * s.count),
     predicted=_stated_limits,
     measured=lambda s: np.stack([_measured_shifts(_law_of_size(n), s)[:, 0] for n in _SIZES], axis=1),
     mutants=(

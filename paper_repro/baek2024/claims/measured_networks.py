@@ -82,6 +82,18 @@ def _gradients(objective: objectives.Objective, rule: Any, params: Any, batch: o
     return jax.vmap(one)(params, batch, rho)
 
 
+def softmax_condition(case: NetworkCase) -> FloatArray:
+    """1/min_i |q_i| of every problem with classes, (p,): by how much rounding turns the ascent of an example.
+
+    The residual q = softmax(f) - e_t is a difference of numbers of size one, right up to some eps. Where the network
+    is sure of the label it is tiny, and its direction, along which an example ascends, is off by eps/|q|. With it are
+    f(w + eps) and every gradient there.
+    """
+    logits = np.einsum("pkh,phd,pnd->pnk", case.v, case.W, case.x)
+    q = [linear_network.residuals(*pair) for pair in zip(logits, case.t, strict=True)]
+    return 1 / np.maximum(np.linalg.norm(q, axis=2).min(axis=1), np.finfo(float).tiny)
+
+
 def flat(gradients: dict[str, Any]) -> jax.Array:
     """Stacked trees {W, v} as rows."""
     return jnp.concatenate([jnp.asarray(gradients[k]).reshape(len(gradients[k]), -1) for k in ("W", "v")], axis=1)

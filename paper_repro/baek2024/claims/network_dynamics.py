@@ -88,7 +88,7 @@ FLOW_STEPS, FLOW_TIME = (16, 64, 256), 1.0
 
 
 def _flow_errors(case: NetworkCase, rule: SamFamily = FLOW_RULE) -> np.ndarray:
-    """Largest deviation of J-SAM after FLOW_TIME in 16, 64, ... steps from the flow of a rule, (problems, sizes)."""
+    """Root mean square deviation of J-SAM after FLOW_TIME in 16, 64, ... steps from the flow of a rule, (1, sizes)."""
     times = np.array([FLOW_TIME])
     ends = np.stack(
         [
@@ -101,7 +101,7 @@ def _flow_errors(case: NetworkCase, rule: SamFamily = FLOW_RULE) -> np.ndarray:
         run = trained(FLOW_RULE, case, Training(eta=FLOW_TIME / steps, epochs=steps, record_every=steps))
         last = _numbers(_along(run.W[:, -1], run.v[:, -1]))
         errors.append(np.abs(last - ends).max(axis=1) / np.abs(ends).max(axis=1))
-    return np.stack(errors, axis=1)
+    return np.sqrt(np.mean(np.square(errors), axis=1))[None]
 
 
 FLOW_LIMIT = Claim(
@@ -145,14 +145,8 @@ def _stated_balance(case: NetworkCase, rules: tuple[SamFamily, ...] = BALANCE_RU
 
 
 def _decaying_balance(case: NetworkCase) -> np.ndarray:
-    """-2 rho (sigma/J) ||x||^2 (v v^T - W W^T) for one example, at the mean strength of the examples otherwise."""
-    m = case.t * np.einsum("ph,phd,pnd->pn", case.v, case.W, case.x)
-    squares = np.sum(case.x**2, axis=2)
-    hidden = np.sum(np.einsum("phd,pnd->pnh", case.W, case.x) ** 2, axis=2)
-    J = np.sqrt(hidden + squares * np.sum(case.v**2, axis=1)[:, None])
-    rate = 2 * np.mean(case.rho[:, None] * squares / J / (1 + np.exp(m)), axis=1)
-    Q = case.v[:, :, None] * case.v[:, None, :] - np.einsum("phd,pkd->phk", case.W, case.W)
-    return -rate[:, None, None] * Q
+    """theory.linear_networks.dynamics.balance_decay of every problem, (p, h, h)."""
+    return np.stack([dynamics.balance_decay(rho, W, v, x, t) for W, v, x, t, rho in _problems(case)])
 
 
 BALANCE = Claim(
@@ -210,7 +204,7 @@ BALANCE_DECAY = Claim(
         Mutant("growth", predicted=lambda c: -_decaying_balance(c)),
         Mutant("W not in the span", measured=lambda c: _jacobian_sam_balance(c._replace(W=c.W + 0.3))),
     ),
-    theory="theory.linear_networks.dynamics.balance_velocity",
+    theory="theory.linear_networks.dynamics.balance_decay",
 )
 
 

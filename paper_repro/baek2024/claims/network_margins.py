@@ -18,7 +18,7 @@ from paper_repro.baek2024.claims.measured_networks import (
 )
 from paper_repro.baek2024.claims.network_gradients import NETWORK, OURS_4
 from sims import objectives, rules
-from spec.claims import Claim, Exact, Mutant, Ordering, Sample
+from spec.claims import Claim, Exact, Mutant, Ordering
 from spec.rules import JacobianSam, Sam, Sgd
 from theory.linear_networks import margins as theory
 
@@ -156,9 +156,18 @@ PENALTY_ON_MARGINS = Claim(
 
 
 def _pull(case: NetworkCase, *, one_sided: bool = False) -> np.ndarray:
-    """The penalty's velocity of every margin, times the sign of the margin unless one_sided; one row."""
+    """The penalty's velocity of every margin, times the sign of the margin unless one_sided; one row, twice."""
     direction = 1.0 if one_sided else np.sign(case.t * _outputs(case))
-    return (direction * _penalty_velocities(case)).reshape(1, -1)
+    return np.tile((direction * _penalty_velocities(case)).reshape(1, -1), 2)
+
+
+def _stated_pull(case: NetworkCase, sign: float = 1.0) -> np.ndarray:
+    """The stated penalty along the sign of every margin, and what is claimed of it: towards zero."""
+    return np.concatenate([(sign * np.sign(case.t * _outputs(case)) * _stated_penalty(case)).ravel(), -_ones(case)])
+
+
+def _ones(case: NetworkCase) -> np.ndarray:
+    return np.ones(case.t.size)
 
 
 MARGIN_PULL = Claim(
@@ -170,9 +179,12 @@ MARGIN_PULL = Claim(
     regime="orthogonal inputs (in general inputs that are similar pull one another); two-layer linear network",
     tolerance=Ordering(),
     setup=partial(random_networks, n=4, orthogonal=True),
-    predicted=lambda c: -np.ones(c.t.size),
+    predicted=_stated_pull,
     measured=_pull,
-    mutants=(Mutant("every margin is lowered", measured=partial(_pull, one_sided=True)),),
+    mutants=(
+        Mutant("every margin is lowered", measured=partial(_pull, one_sided=True)),
+        Mutant("away from zero", predicted=partial(_stated_pull, sign=-1.0)),
+    ),
     theory="theory.linear_networks.margins.penalty_on_margins",
 )
 
@@ -184,11 +196,24 @@ def _scaled(case: NetworkCase, J_over_rho: float) -> NetworkCase:
     return case._replace(W=case.W * scale[:, None, None], v=case.v * scale[:, None])
 
 
-def _around_threshold(sample: Sample, at: float = 1.0) -> np.ndarray:
-    """Own-margin velocities: J a tenth above `at` rho||x|| (random, then balanced networks), and a tenth below."""
-    case = random_networks(sample)
-    networks = (_scaled(case, 1.1 * at), shaped(case, 1.1 * at, 1.0), shaped(case, 0.9 * at, 1.0))
-    return np.concatenate([_margin_velocities(JacobianSam(0.0), c)[:, 0] for c in networks])[None]
+def _near_threshold(case: NetworkCase, at: float = 1.0) -> tuple[NetworkCase, ...]:
+    """J 0.5 % above `at` rho||x|| (random, then balanced networks), and 0.5 % below it."""
+    return _scaled(case, 1.005 * at), shaped(case, 1.005 * at, 1.0), shaped(case, 0.995 * at, 1.0)
+
+
+def _own_velocities(case: NetworkCase, at: float = 1.0) -> np.ndarray:
+    """The velocities of the margins there; one row, twice."""
+    velocities = [_margin_velocities(JacobianSam(0.0), c)[:, 0] for c in _near_threshold(case, at)]
+    return np.tile(np.concatenate(velocities)[None], 2)
+
+
+def _below_ceiling(case: NetworkCase) -> np.ndarray:
+    """How far the margins are below the ceiling, whose sign their velocities have, and what is claimed of it."""
+    found = []
+    for c in _near_threshold(case):
+        ceiling = theory.margin_ceiling(_jacobian_norms(c), _norms(c), c.rho[:, None])
+        found.append((ceiling - c.t * _outputs(c))[:, 0])
+    return np.concatenate([*found, np.repeat([1.0, 1.0, -1.0], len(case.rho))])
 
 
 MARGIN_THRESHOLD = Claim(
@@ -199,12 +224,12 @@ MARGIN_THRESHOLD = Claim(
     "margin grows; balanced networks with J < rho||x|| are above it and collapse.",
     regime="one example under its own J-SAM flow",
     tolerance=Ordering(),
-    setup=lambda s: s,
-    predicted=lambda s: np.repeat([1.0, 1.0, -1.0], s.count),
-    measured=_around_threshold,
+    setup=random_networks,
+    predicted=_below_ceiling,
+    measured=_own_velocities,
     mutants=(
-        Mutant("threshold at 2 rho||x||", measured=partial(_around_threshold, at=2.0)),
-        Mutant("threshold at rho||x||/2", measured=partial(_around_threshold, at=0.5)),
+        Mutant("threshold at 2 rho||x||", measured=partial(_own_velocities, at=2.0)),
+        Mutant("threshold at rho||x||/2", measured=partial(_own_velocities, at=0.5)),
     ),
     theory="theory.linear_networks.margins.margin_ceiling",
     figure="baek2024.margin_ceiling",
@@ -212,18 +237,21 @@ MARGIN_THRESHOLD = Claim(
 
 
 def _balanced_ratio(case: NetworkCase, sign: float = -1.0) -> np.ndarray:
-    """(1 - rho||x||/J) times the simulated SGD gradient on the balanced line at several J."""
-    return np.stack(
-        [(1 + sign / ratio) * network_gradients(Sgd(), shaped(case, ratio, 1.0)) for ratio in (0.5, 1.5, 4.0)]
-    )
+    """(1 - m/m*) times the simulated SGD gradient on the balanced line at several J, where m/m* = rho||x||/J."""
+    rows = []
+    for ratio in (0.5, 1.5, 4.0):
+        line = shaped(case, ratio, 1.0)
+        ceiling = theory.margin_ceiling(_jacobian_norms(line), _norms(line), line.rho[:, None])
+        rows.append((1 + sign * line.t * _outputs(line) / ceiling) * network_gradients(Sgd(), line))
+    return np.stack(rows)
 
 
 BALANCED_LINE = Claim(
     id="baek2024.balanced_line",
     origin="derived",
     source=OURS_4,
-    statement="On the balanced line of one example J-SAM is (1 - rho||x||/J) times SGD: J = rho||x||, m = m*, is a "
-    "fixed point that repels.",
+    statement="On the balanced line of one example J-SAM is (1 - m/m*) times SGD, m/m* = rho||x||/J: "
+    "J = rho||x||, m = m*, is a fixed point that repels.",
     regime="W = t v x^T/||x||, one example",
     tolerance=Exact(),
     setup=random_networks,

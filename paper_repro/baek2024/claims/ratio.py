@@ -57,10 +57,9 @@ RATIO_SLOPE = Claim(
 
 
 def _self_weighted_sign(case: Case) -> np.ndarray:
-    """sign(sum_m s^2/sum_m s - sum_c s^2/sum_c s), from the closed-form weights: the stated condition."""
-    s, noisy = expit(shifts(case) - margins(case)), case.mislabelled
-    means = [(s**2 * g).sum(1) / (s * g).sum(1) for g in (noisy, ~noisy)]
-    return np.sign(means[0] - means[1])
+    """The stated condition."""
+    rows = zip(margins(case), shifts(case), case.mislabelled, strict=True)
+    return np.sign([regression.self_weighted_gap(*row) for row in rows])
 
 
 def _ratio_changes(case: Case) -> np.ndarray:
@@ -101,7 +100,7 @@ RATIO_CONDITION = Claim(
             ),
         ),
     ),
-    theory="theory.logistic.regression.clean_noisy_ratio_log_slope",
+    theory="theory.logistic.regression.self_weighted_gap",
     figure="baek2024.clean_noisy_ratio",
 )
 

@@ -1,6 +1,6 @@
 """Claims on linear models of clean and mislabelled data: the transition in time, and expected shares. All are ours."""
 
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import jax
@@ -83,7 +83,6 @@ def _classifier() -> np.ndarray:
     return w
 
 
-@cache
 def _expected(rho: float) -> np.ndarray:
     return expected_shares.expected_fractions(_LAW, _classifier(), rho, rtol=1e-4)
 

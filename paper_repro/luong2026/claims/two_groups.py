@@ -90,9 +90,8 @@ def _equal(sample: Sample) -> Margins:
     return m._replace(noisy=np.full(len(m.m_c), CLEAN))
 
 
-def _stated_reduced(m: Margins, threshold: float = 1.0) -> np.ndarray:
-    """B 1 below the threshold, A 0 above it."""
-    return np.where(m.m_c + m.m_n < threshold * m.delta, 1.0, 0.0)
+def _stated_equal(m: Margins, threshold: float = 1.0) -> np.ndarray:
+    return numbers(two_groups.equal_groups(m.m_c, m.m_n, threshold * m.delta))
 
 
 def _simulated_groups(m: Margins, sharpness: Any = "example") -> np.ndarray:
@@ -108,17 +107,26 @@ EQUAL_GROUPS = Claim(
     regime="as above with beta = 1",
     tolerance=Exact(),
     setup=_equal,
-    predicted=_stated_reduced,
+    predicted=_stated_equal,
     measured=_simulated_groups,
     mutants=(
-        Mutant("threshold 0", predicted=partial(_stated_reduced, threshold=0.0)),
-        Mutant("threshold 2 delta", predicted=partial(_stated_reduced, threshold=2.0)),
+        Mutant("threshold 0", predicted=partial(_stated_equal, threshold=0.0)),
+        Mutant("threshold 2 delta", predicted=partial(_stated_equal, threshold=2.0)),
         Mutant("always in B", predicted=lambda m: 1.0),
         Mutant("n-SAM", measured=partial(_simulated_groups, sharpness="batch")),
     ),
-    theory="theory.down_weighting.two_groups.two_group_groups",
+    theory="theory.down_weighting.two_groups.equal_groups",
     figure="luong2026.ratio_regions",
 )
+
+
+def _between_curves(m: Margins, beta: float | None = None, exchanged: bool = False) -> np.ndarray:
+    """The group of every point by the curves of theory.down_weighting.two_groups.boundaries."""
+    m_c, m_n = (m.m_n, m.m_c) if exchanged else (m.m_c, m.m_n)
+    betas = m.noisy / CLEAN if beta is None else np.full(len(m_c), beta)
+    curves = [two_groups.boundaries(*row) for row in zip(m_n, m.delta, betas, strict=True)]
+    return numbers(two_groups.groups_between(m_c, two_groups.Boundaries(*np.transpose(curves))))
+
 
 BOUNDARIES = Claim(
     id="luong2026.two_group_regions",
@@ -128,17 +136,16 @@ BOUNDARIES = Claim(
     regime="as above with any beta; no mismatch",
     tolerance=Exact(),
     setup=_margins,
-    predicted=lambda m: numbers(two_groups.two_group_groups(m.m_c, m.m_n, m.delta, m.noisy / CLEAN)),
+    predicted=_between_curves,
     measured=_simulated_groups,
     mutants=(
-        Mutant("beta = 1", predicted=lambda m: numbers(two_groups.two_group_groups(m.m_c, m.m_n, m.delta))),
-        Mutant("margins exchanged", predicted=lambda m: numbers(
-            two_groups.two_group_groups(m.m_n, m.m_c, m.delta, m.noisy / CLEAN))),
+        Mutant("beta = 1", predicted=partial(_between_curves, beta=1.0)),
+        Mutant("margins exchanged", predicted=partial(_between_curves, exchanged=True)),
         Mutant("mask inverted", measured=lambda m: 2 - _simulated_groups(m)),
     ),
     theory="theory.down_weighting.two_groups.boundaries",
     figure="luong2026.ratio_regions",
-)  # fmt: skip
+)
 
 TWINS = Claim(
     id="luong2026.twins",

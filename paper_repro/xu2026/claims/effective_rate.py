@@ -87,7 +87,11 @@ EFFECTIVE = Claim(
 PRECISIONS = (DELTA, 0.5, 0.7)
 
 
-def _at_zero(sample: Sample, gamma: Any = stated.cancelling_gamma) -> np.ndarray:
+def _cancelling(Delta: float, precision: float) -> float:
+    return float(stated.cancelling_gamma(Delta, precision))
+
+
+def _at_zero(sample: Sample, gamma: Any = _cancelling) -> np.ndarray:
     return _rates(sample, [(float(gamma(DELTA, p)), p) for p in PRECISIONS])
 
 
@@ -102,7 +106,7 @@ CANCELLING = Claim(
     predicted=lambda s: np.zeros(len(PRECISIONS)),
     measured=_at_zero,
     mutants=(
-        Mutant("added, as published", measured=partial(_at_zero, gamma=lambda D, p: -stated.cancelling_gamma(D, p))),
+        Mutant("added, as published", measured=partial(_at_zero, gamma=lambda D, p: -_cancelling(D, p))),
         Mutant("1 - Delta for Delta", measured=partial(_at_zero, gamma=lambda D, p: -0.5 * (1 - D))),
         Mutant("precision for 1 - precision", measured=partial(_at_zero, gamma=lambda D, p: -D / (2 * p))),
     ),

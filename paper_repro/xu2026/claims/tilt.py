@@ -122,7 +122,7 @@ BIAS = Claim(
     theory="theory.compensation.correction.tilt",
 )
 
-SIZES = (16, 32, 64, 128)
+SIZES = (128, 256, 512, 1024)
 
 
 def _large_case(sample: Sample) -> Case:

@@ -44,7 +44,10 @@ def _deviation(
     w: float = 0.5,
     individual: float = 1,
 ) -> FloatArray:
-    """Simulated less predicted v, rho, w_c, w_n at s = 0.5, 1, 1.5, 2, for every size; the arguments make mutants."""
+    """Simulated less predicted v, rho, w_c, w_n at s = 0.5, 1, 1.5, 2: root mean square for every size, in one row.
+
+    The arguments make mutants.
+    """
     columns = []
     for size in SIZES:
         rows = []
@@ -59,7 +62,12 @@ def _deviation(
             predicted = [f.v, f.rho, f.w_clean, f.w_noisy]
             rows += [(a[at] - b[1:]) for a, b in zip(simulated, predicted, strict=True)]
         columns.append(np.concatenate(rows))
-    return np.stack(columns, axis=1)
+    return _root_mean_square(columns)
+
+
+def _root_mean_square(columns: list[FloatArray] | list[list[float]]) -> FloatArray:
+    """One row, with a column for each size."""
+    return np.sqrt(np.mean(np.square(columns), axis=1))[None]
 
 
 MEAN_FIELD = Claim(
@@ -83,7 +91,11 @@ MEAN_FIELD = Claim(
 )
 
 
-def _final(cases: Regimes, formula: Callable[[float, float], float] = mean_field.final_clean_weight) -> FloatArray:
+def _final_weight(p: float, Lambda: float) -> float:
+    return mean_field.final_clean_weight(p, Lambda)
+
+
+def _final(cases: Regimes, formula: Callable[[float, float], float] = _final_weight) -> FloatArray:
     """Simulated less predicted weight of clean examples at s = 40, below the ratio at which they reach one."""
     columns = []
     for size in (20, 40, 80):
@@ -93,7 +105,7 @@ def _final(cases: Regimes, formula: Callable[[float, float], float] = mean_field
             run = train(one_value(rate), beta=1 / size, eta=Lambda / (N * size), steps=40 * size)
             row.append(run.w[-1, -1] - formula(rate, Lambda))
         columns.append(row)
-    return np.array(columns).T
+    return _root_mean_square(columns)
 
 
 FINAL = Claim(
@@ -119,12 +131,12 @@ FINAL = Claim(
 )
 
 
-def _past_boundary(cases: Regimes, boundary: Callable[[float], float] = mean_field.amplification_ratio) -> FloatArray:
+def _past_boundary(cases: Regimes, boundary: Callable[[float], float] | None = None) -> FloatArray:
     """Final clean weight less one and a margin, at 0.8 and 1.25 times the ratio beta/(eta n) of the boundary."""
     found = []
     for rate in (0.2, 0.4, 0.5, 0.6):
         for factor in (0.8, 1.25):
-            ratio = factor * boundary(rate)
+            ratio = factor * (boundary or mean_field.amplification_ratio)(rate)
             run = train(one_value(rate), beta=0.01, eta=0.01 / (N * ratio), steps=3000)
             found.append(run.w[-1, -1] - 0.995)
     return np.array(found)[None]
@@ -151,7 +163,11 @@ AMPLIFIED = Claim(
 )
 
 
-def _turning(cases: Regimes, formula: Callable[[float, float], float] = mean_field.turning_time) -> FloatArray:
+def _turning_time(p: float, w: float) -> float:
+    return mean_field.turning_time(p, w)
+
+
+def _turning(cases: Regimes, formula: Callable[[float, float], float] = _turning_time) -> FloatArray:
     """Simulated less predicted time s at which the clean loss turns, with Lambda = 1/size and weights from 0.4."""
     columns = []
     for size in (4, 8, 16):
@@ -163,7 +179,7 @@ def _turning(cases: Regimes, formula: Callable[[float, float], float] = mean_fie
             i = np.argmax(slope < 0)
             row.append((i - 1 + slope[i - 1] / (slope[i - 1] - slope[i])) / per_unit - formula(rate, 0.4))
         columns.append(row)
-    return np.array(columns).T
+    return _root_mean_square(columns)
 
 
 TURNING = Claim(

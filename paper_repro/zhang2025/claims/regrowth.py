@@ -12,7 +12,7 @@ from paper_repro.zhang2025.claims.recursion import OURS
 from sims import objectives, rules
 from sims.data.sampling import Split
 from sims.models import networks
-from spec.claims import Claim, Mutant, Ordering, Sample
+from spec.claims import AtMost, Claim, Mutant, Sample
 from spec.rules import MetaReweight
 from spec.seeds import named_seed
 from theory.reweighting import recursion as theory
@@ -41,23 +41,47 @@ def settings(sample: Sample) -> list[Setting]:
     return found
 
 
-def _slack(cases: list[Setting], *, scale: float = 1.0, as_beta: bool = False, **wrong: Any) -> FloatArray:
-    """Right less left side of the regret bound at every step, for u = 0, near the clean indicator, and at random.
+class _Step(NamedTuple):
+    """One step of training, and the fixed weights it is compared with."""
 
-    scale: another factor for 2 alpha in it. as_beta: with beta in place of alpha in the bound.
-    """
-    rng, slack = np.random.default_rng(named_seed("zhang2025.regret/weights")), []
-    for case in cases:
+    setting: Setting
+    now: theory.State
+    following: theory.State
+    u: FloatArray
+
+
+def _steps(sample: Sample, **wrong: Any) -> list[_Step]:
+    """Every step of every setting, for u = 0, near the clean indicator, and at random."""
+    rng, found = np.random.default_rng([sample.seed, 1]), []
+    for case in settings(sample):
         beta = case.alpha * case.eta
         run = train(case.problem, **({"beta": beta, "eta": case.eta, "steps": STEPS} | wrong))
         states = [theory.State(*(a[t] for a in run)) for t in range(STEPS + 1)]
-        alpha = scale * (beta if as_beta else case.alpha)
         fixed = np.stack([np.zeros(N), 0.05 + 0.9 * ~case.problem.mislabelled, rng.uniform(size=N)])
-        for u in fixed:
-            for now, following in zip(states[:-1], states[1:], strict=True):
-                K = linear_blocks(case.problem)
-                slack.append(regrowth.regret_slack(K, now, following, u, alpha=alpha, eta=case.eta))
-    return np.array(slack)[None]
+        found += [_Step(case, *pair, u) for u in fixed for pair in zip(states[:-1], states[1:], strict=True)]
+    return found
+
+
+class _Regrets(NamedTuple):
+    """The steps of the algorithm, and those without its look-ahead."""
+
+    right: list[_Step]
+    without_look_ahead: list[_Step]
+
+
+def _regrets(steps: list[_Step]) -> FloatArray:
+    """Regrets in one row."""
+    blocks = {id(step.setting): linear_blocks(step.setting.problem) for step in steps}
+    rows = [regrowth.regret(blocks[id(s.setting)], s.now, s.following, s.u, eta=s.setting.eta) for s in steps]
+    return np.array(rows)[None]
+
+
+def _regret_bounds(case: _Regrets, *, scale: float = 1.0, as_beta: bool = False, ahead: bool = True) -> FloatArray:
+    """scale: another factor for 2 alpha. as_beta: beta in place of alpha. ahead: of the steps with the look-ahead."""
+    steps = case.right if ahead else case.without_look_ahead
+    alphas = [scale * s.setting.alpha * (s.setting.eta if as_beta else 1.0) for s in steps]
+    pairs = zip(steps, alphas, strict=True)
+    return np.array([regrowth.regret_bound(s.now, s.following, s.u, alpha) for s, alpha in pairs])
 
 
 REGRET = Claim(
@@ -67,17 +91,21 @@ REGRET = Claim(
     statement="One step's clean loss exceeds that of any fixed weights u, taken from the same point, by at most "
     "(|w - u|^2 - |w' - u|^2)/(2 alpha); with u = 0, L_v + |w|^2/(2 alpha) never rises.",
     regime="linearised model, squared loss, alpha at most one over the curvature of the clean loss in the weights",
-    tolerance=Ordering(),
-    setup=settings,
-    predicted=lambda c: 1.0,
-    measured=_slack,
+    tolerance=AtMost(),
+    setup=lambda s: _Regrets(_steps(s), _steps(s, look_ahead=False)),
+    predicted=_regret_bounds,
+    measured=lambda c: _regrets(c.right),
     mutants=(
-        Mutant("look-ahead dropped", measured=partial(_slack, look_ahead=False)),
-        Mutant("bound without the 1/2", measured=partial(_slack, scale=0.5)),
-        Mutant("alpha = beta in the bound", measured=partial(_slack, as_beta=True)),
-        Mutant("alpha doubled in the bound", measured=partial(_slack, scale=2.0)),
+        Mutant(
+            "look-ahead dropped",
+            predicted=partial(_regret_bounds, ahead=False),
+            measured=lambda c: _regrets(c.without_look_ahead),
+        ),
+        Mutant("bound without the 1/2", predicted=partial(_regret_bounds, scale=0.5)),
+        Mutant("alpha = beta in the bound", predicted=partial(_regret_bounds, as_beta=True)),
+        Mutant("alpha doubled in the bound", predicted=partial(_regret_bounds, scale=2.0)),
     ),
-    theory="theory.reweighting.regrowth.regret_slack",
+    theory="theory.reweighting.regrowth.regret_bound",
     figure="zhang2025.post_filtering",
 )
 
@@ -99,14 +127,14 @@ def blobs(sample: Sample) -> tuple[Split, Split]:
 SOFTMAX = objectives.Objective(networks.mlp((2, 3)), objectives.cross_entropy)
 
 
-def _falls(case: tuple[Split, Split], turn: float = 1.0, scale: float = 1.0, ahead: float = 1.0) -> FloatArray:
-    """Falls of L_v + |w|^2/(2 alpha) at 25 steps of softmax regression; scale: another factor for 2 alpha in it."""
+def _energies(case: tuple[Split, Split], turn: float = 1.0, scale: float = 1.0, ahead: float = 1.0) -> FloatArray:
+    """L_v + |w|^2/(2 alpha) at 26 steps of softmax regression; scale: another factor for 2 alpha in it."""
     # The curvature of the clean loss in the weights is at most eta^2 |gram|^2/m: softmax has 1/2, residuals sqrt 2.
     eta = 0.5
     gram = np.asarray(case[1].x) @ np.asarray(case[0].x).T + 1
     alpha = 0.9 * M / (eta**2 * np.linalg.norm(gram, ord=2) ** 2)
     loss, squares = _softmax_path(*case, jnp.asarray([turn * alpha * eta, N * eta * ahead, N * eta]))
-    return -np.diff(np.asarray(loss + squares / (2 * scale * alpha)))[None]
+    return regrowth.energy_of(np.asarray(loss), np.asarray(squares), float(scale * alpha))
 
 
 @jax.jit
@@ -126,42 +154,63 @@ def _softmax_path(train_split: Split, clean: Split, rates: Any) -> tuple[jax.Arr
     return jax.lax.scan(step, (start, rules.init(rule, start)), None, length=26)[1]
 
 
+def _before(case: tuple[Split, Split], **wrong: float) -> FloatArray:
+    return _energies(case, **wrong)[:-1]
+
+
+def _after(case: tuple[Split, Split], **wrong: float) -> FloatArray:
+    return _energies(case, **wrong)[None, 1:]
+
+
+def _wrong_energy(wrong: str, **changes: Any) -> Mutant:
+    return Mutant(wrong, predicted=partial(_before, **changes), measured=partial(_after, **changes))
+
+
 ENERGY = Claim(
     id="zhang2025.energy_of_classes",
     origin="derived",
     source=OURS,
     statement="L_v + |w|^2/(2 alpha) never rises under multi-class cross-entropy either.",
     regime="model linear in its parameters, convex loss, alpha at most one over the curvature",
-    tolerance=Ordering(),
+    tolerance=AtMost(),
     setup=blobs,
-    predicted=lambda c: 1.0,
-    measured=_falls,
+    predicted=_before,
+    measured=_after,
     mutants=(
-        Mutant("sign of the coupling", measured=partial(_falls, turn=-1.0)),
-        Mutant("look-ahead dropped", measured=partial(_falls, ahead=0.0)),
-        Mutant("alpha doubled in the energy", measured=partial(_falls, scale=2.0)),
+        _wrong_energy("sign of the coupling", turn=-1.0),
+        _wrong_energy("look-ahead dropped", ahead=0.0),
+        _wrong_energy("alpha doubled in the energy", scale=2.0),
     ),
-    theory="theory.reweighting.regrowth.energy",
+    theory="theory.reweighting.regrowth.energy_of",
     figure="zhang2025.post_filtering",
 )
 
 
-def _regained(cases: list[Setting], noise: float = 0.0) -> FloatArray:
-    """What the energy bound leaves to the mislabelled after the first 100 steps, less what they hold, over 2000 steps.
+def _held(cases: list[Setting], noise: float = 0.0) -> FloatArray:
+    """The largest |w|^2 of 2000 steps after the first 100, in one row.
 
     noise: standard deviation of fresh errors of the look-ahead residuals, which the bound does not allow for.
     """
-    rng, slack = np.random.default_rng(named_seed("zhang2025.no_free_regrowth/errors")), []
+    rng, held = np.random.default_rng(named_seed("zhang2025.no_free_regrowth/errors")), []
     for case in cases:
-        K, noisy = linear_blocks(case.problem), case.problem.mislabelled
         beta, steps = case.alpha * case.eta, 2100
         at = train(case.problem, beta=beta, eta=case.eta, steps=steps)
         if noise:
-            start, errors = case.problem.start, noise * rng.normal(size=(steps, M))
+            K, start, errors = linear_blocks(case.problem), case.problem.start, noise * rng.normal(size=(steps, M))
             at = theory.trajectory(K, start, beta=beta, eta=case.eta, steps=steps, noise=errors.__getitem__)
-        held = np.sum(at.w[101:, noisy] ** 2, axis=1) + np.sum(at.w[101:, ~noisy] ** 2, axis=1)
-        slack.append(np.min(2 * case.alpha * regrowth.energy(theory.State(*(a[100] for a in at)), case.alpha) - held))
-    return np.array(slack)[None]
+        held.append(np.max(np.sum(at.w[101:] ** 2, axis=1)))
+    return np.array(held)[None]
+
+
+def _left(cases: list[Setting], loss: float = 1.0) -> FloatArray:
+    """What the energy after 100 steps leaves to all weights: 2 alpha L_v + |w|^2; loss: another factor of L_v."""
+    bounds = []
+    for case in cases:
+        at = train(case.problem, beta=case.alpha * case.eta, eta=case.eta, steps=2100)
+        state = theory.State(*(a[100] for a in at))
+        lost = (1 - loss) * regrowth.clean_loss(state.r_clean)
+        bounds.append(2 * case.alpha * (regrowth.energy(state, case.alpha) - lost))
+    return np.array(bounds)
 
 
 NO_FREE_REGROWTH = Claim(
@@ -171,11 +220,11 @@ NO_FREE_REGROWTH = Claim(
     statement="Without errors, weights of mislabelled examples regrow only out of a fall of the clean-subset loss or "
     "of other weights: |w_N(t)|^2 <= 2 alpha L_v(T) + |w(T)|^2 - |w_C(t)|^2.",
     regime="linearised model, alpha at most one over the curvature; held out and contained clean subsets",
-    tolerance=Ordering(),
+    tolerance=AtMost(),
     setup=settings,
-    predicted=lambda c: 1.0,
-    measured=_regained,
-    mutants=(Mutant("errors of the residuals, fresh at every step", measured=partial(_regained, noise=0.3)),),
+    predicted=_left,
+    measured=_held,
+    mutants=(Mutant("errors of the residuals, fresh at every step", measured=partial(_held, noise=0.3)),),
     theory="theory.reweighting.regrowth.energy",
     figure="zhang2025.post_filtering",
 )

@@ -20,7 +20,7 @@ from spec.seeds import named_seeds
 from theory import ntk
 
 SOURCE = "Jacot et al. (2018), Theorem 1; the regime of Zhang et al. (2025)"
-WIDTHS = (64, 256, 1024)
+WIDTHS = (16, 64, 256)
 TWO_OR_MORE = Distinct(2, "at least two different widths, to fit an exponent")
 
 
@@ -158,8 +158,8 @@ def _claim(hidden: int, name: str, *mutants: Mutant) -> Claim:
         statement=f"The tangent kernel of a random ReLU network with {hidden} hidden layer{'s' * (hidden > 1)} tends "
         "to the arc-cosine recursion at rate width^(-1/2).",
         regime="NTK scaling, gains 2 and 1, biases that start at zero, any inputs but zero; width -> inf",
-        tolerance=Asymptotic(sizes=WIDTHS, exponent=-0.5, wrong_exponents=(0.0, -1.0)),
-        setup=lambda s: Sample(s.seed, (4 if hidden == 1 else 2) * s.count),
+        tolerance=Asymptotic(WIDTHS, -0.5, (0.0, -1.0), slope=0.1, mean_exponent=-1.0, resolution=0.1),
+        setup=lambda s: Sample(s.seed, (16 if hidden == 1 else 12) * s.count),
         predicted=partial(_stated, hidden),
         measured=partial(_measured, hidden),
         mutants=(
