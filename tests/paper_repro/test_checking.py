@@ -2,13 +2,15 @@
 
 import dataclasses
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from paper_repro import checking, console
+from paper_repro import checking, console, workflow
 from paper_repro.checking import Trial, check
 from spec.claims import (
     AtLeast,
@@ -119,6 +121,7 @@ def test_a_mutant_without_numbers_does_not_count_as_rejected(tolerance: Toleranc
     assert not verdict.ok
 
 
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 @pytest.mark.parametrize("rows", [1, SEEDS])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("tolerance", [Exact(), MonteCarlo(), Ordering(), AtMost(), AtLeast()], ids=str)
@@ -409,3 +412,23 @@ def test_the_terminal_shows_the_outcome_and_the_mutants_that_survive(capsys: pyt
 @pytest.mark.parametrize("tolerance", [Exact(), MonteCarlo(), Ordering(), AtMost(), AtLeast()])
 def test_every_kind_has_a_name(tolerance: Tolerance) -> None:
     assert console.kind(claim(tolerance, abs, abs))
+
+
+# ---------------------------------------------------------------- several claims
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["holds last", "fails last"])
+def test_several_claims_hold_only_if_every_one_does(
+    order: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right = claim(Exact(), doubled, doubled, TRIPLED)
+    wrong = dataclasses.replace(right, id="test.wrong", measured=lambda c: 5 * c)
+    monkeypatch.setattr(workflow.keys, "of_claim", lambda made: "code")
+    with ThreadPoolExecutor(1) as executor:
+        for claims, all_hold in (((wrong, right)[::order], False), ((right, right), True), ((wrong,), False)):
+            found = workflow.check(claims, "smoke", tmp_path, executor=executor, as_json=False)
+            assert found == all_hold
+    shown = capsys.readouterr().out
+    assert "1 of 2 claims hold" in shown
+    assert "2 of 2 claims hold" in shown
+    assert "failed: test.wrong" in shown

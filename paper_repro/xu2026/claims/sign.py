@@ -257,8 +257,9 @@ def _relative_slopes(case: Any, residual: float = 0.07) -> np.ndarray:
     return np.asarray(jax.jit(jax.vmap(one))(x, y))
 
 
-def _stated_relative(case: Any, at: Any = stated.memorised_threshold) -> np.ndarray:
-    return ((PRECISIONS - at(RATE)) / (1 - at(RATE)))[None]
+def _stated_relative(case: Any, at: Any = None) -> np.ndarray:
+    threshold = (at or stated.memorised_threshold)(RATE)
+    return ((PRECISIONS - threshold) / (1 - threshold))[None]
 
 
 MEMORISED = Claim(
