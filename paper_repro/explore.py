@@ -8,6 +8,7 @@ import jax
 import xarray as xr
 from matplotlib.figure import Figure
 
+from paper_repro.feasible import require_feasible
 from paper_repro.papers import chosen_experiments, experiments
 from paper_repro.registry import PRESETS
 from paper_repro.settings import adjusted
@@ -31,8 +32,10 @@ def explore(experiment_id: str, preset: str = "standard", **settings: Any) -> xr
     """
     require_choice("preset", preset, PRESETS)
     (experiment,) = chosen_experiments([experiment_id])
+    config = adjusted(experiment.config[preset], settings)
+    require_feasible(experiment, config)
     with _float64():
-        return experiment.run(adjusted(experiment.config[preset], settings), InMemory())
+        return experiment.run(config, InMemory())
 
 
 @contextmanager

@@ -39,7 +39,8 @@ class FigureBinding:
 class Experiment:
     """config[preset] is a record with a field `seeds`; run(config, parts) returns the labelled result.
 
-    units(config): how many parts it has. seconds[preset]: its time on two cores, for the estimate shown first.
+    units(config): how many parts it has. drawn(config): how many samples of its problem it holds at once; None: one, or
+    those of all seeds where it has one part. seconds[preset]: its time on two cores, for the estimate shown first.
     """
 
     id: str
@@ -51,6 +52,13 @@ class Experiment:
     figures: tuple[FigureBinding, ...]
     tables: Callable[[xr.Dataset], tuple[Table, ...]]
     seconds: Mapping[str, float]
+    drawn: Callable[[Any], int] | None = None
+
+    def samples(self, config: Any) -> int:
+        """How many samples of its problem are in memory at once."""
+        if self.drawn is not None:
+            return self.drawn(config)
+        return int(config.seeds) if self.units(config) == 1 else 1
 
 
 class Statement(NamedTuple):

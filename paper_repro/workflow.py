@@ -13,6 +13,7 @@ from typing import Any
 from figures import style
 from paper_repro import cluster, console, keys, page, verdicts
 from paper_repro.checking import check as check_claim
+from paper_repro.feasible import require_feasible
 from paper_repro.files import locked, results_folder, writing
 from paper_repro.papers import PAPERS
 from paper_repro.registry import Experiment
@@ -56,6 +57,7 @@ def configurations(
     result = [(experiment, _configured(experiment.config[preset], changes)) for experiment in experiments]
     for experiment, (config, _) in result:
         require(experiment.units(config) > 0, "settings", dict(changes), f"such that {experiment.id} has parts to run")
+        require_feasible(experiment, config)
     for name in changes:
         refusals = [unknown[name] for _, (_, unknown) in result if name in unknown]
         if len(refusals) == len(experiments):

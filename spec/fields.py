@@ -95,6 +95,8 @@ T = TypeVar("T")
 Grid = Annotated[tuple[T, ...], Distinct()]
 Count = Annotated[int, Whole(1)]
 Natural = Annotated[int, Whole(0)]
+Width = Annotated[int, Whole(1, 2**14)]
+"""Of a hidden layer: two that follow one another have 2^28 weights between them."""
 Steps = Annotated[int, Whole(1, 10**6)]
 Seeds = Annotated[int, Whole(2, 10**6)]
 """Independent repetitions: two at least, because every interval needs a spread."""

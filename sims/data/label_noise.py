@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from spec.problems import AsymmetricNoise, InstanceNoise, SymmetricNoise
+from spec.problems import AsymmetricNoise, InstanceNoise, LabelNoise, SymmetricNoise
 from spec.validation import InputError
 
 
@@ -22,6 +22,12 @@ def flip_binary(y: jax.Array, Delta: float, flips: str, key: jax.Array) -> jax.A
     return jnp.where(choose(len(y), Delta, flips, key), -y, y)
 
 
+def require_possible(noise: LabelNoise, classes: int) -> None:
+    """Refuse so much symmetric noise that the true class is no longer the likeliest one."""
+    if isinstance(noise, SymmetricNoise) and noise.Delta * classes >= classes - 1:
+        raise InputError(f"Delta must be below 1 - 1/classes = {1 - 1 / classes:g}, got {noise.Delta!r}")
+
+
 @singledispatch
 def flip_classes(noise: Any, x: jax.Array, y: jax.Array, classes: int, key: jax.Array) -> jax.Array:
     """Observed labels t (n,) for true classes y (n,) and inputs x (n, d) under a label-noise record."""
@@ -30,8 +36,7 @@ def flip_classes(noise: Any, x: jax.Array, y: jax.Array, classes: int, key: jax.
 
 @flip_classes.register
 def _(noise: SymmetricNoise, x: jax.Array, y: jax.Array, classes: int, key: jax.Array) -> jax.Array:
-    if noise.Delta * classes >= classes - 1:
-        raise InputError(f"Delta must be below 1 - 1/classes = {1 - 1 / classes:g}, got {noise.Delta!r}")
+    require_possible(noise, classes)
     which, where = jax.random.split(key)
     other = (y + jax.random.randint(where, y.shape, 1, classes, y.dtype)) % classes
     return jnp.where(choose(len(y), noise.Delta, noise.flips, which), other, y)

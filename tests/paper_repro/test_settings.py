@@ -118,10 +118,7 @@ def test_a_number_without_a_range_is_no_field() -> None:
 
 
 def smoke(changes: dict[str, str]) -> Any:
-    ((_, config),) = workflow.configurations(
-        [DIGITS], "smoke", None, {name: Written(text) for name, text in changes.items()}
-    )
-    return config
+    return adjusted(DIGITS.config["smoke"], {name: Written(text) for name, text in changes.items()})
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from paper_repro.registry import Experiment, FigureBinding, Parts, Table
 from paper_repro.statistics import interval
 from paper_repro.trajectories import at_validated_epoch, concatenate, tuned
 from sims import simulate
-from spec.fields import Among, Checked, Count, Grid, NonNegative, Positive, ProperShare, Seeds, Whole
+from spec.fields import Among, Checked, Grid, NonNegative, Positive, ProperShare, Seeds, Whole, Width
 from spec.networks import Mlp
 from spec.observables import Accuracies
 from spec.problems import RealData, SymmetricNoise
@@ -50,10 +50,10 @@ class Dependence(Checked):
     """
 
     problem: RealData = RealData()
-    width: Count = 256
+    width: Width = 256
     training: Training = Training(eta=0.1, epochs=80, batch=50, momentum=0.9, weight_decay=5e-4, record_every=2)
     n_train: Grid[Annotated[int, Whole(2)]] = (125, 250, 500, 1000)
-    widths: Grid[Count] = (16, 64, 256, 1024)
+    widths: Grid[Width] = (16, 64, 256, 1024)
     Delta: Grid[ProperShare] = (0.0, 0.15, 0.3, 0.45, 0.6)
     eta: Grid[Positive] = (0.01, 0.03, 0.1)
     methods: Grid[Annotated[str, Among(tuple(METHODS))]] = ("J-SAM", "1-SAM", "n-SAM")

@@ -21,7 +21,7 @@ from paper_repro.baek2024.claims.network_margins import own_velocities
 from paper_repro.registry import Experiment, FigureBinding, Table
 from paper_repro.shared.logistic_cases import draws
 from spec.claims import Sample
-from spec.fields import Checked, Count, Grid, NonNegative, Positive, Seeds, Whole
+from spec.fields import Checked, Count, Grid, NonNegative, Positive, Seeds, Whole, Width
 from spec.problems import SignalNoiseMixture
 from spec.rules import JacobianSam, LogitSam, Sam, SamFamily, Sgd
 from spec.seeds import named_seed
@@ -40,7 +40,7 @@ class NetworkDynamics(Checked):
 
     problem: SignalNoiseMixture = SignalNoiseMixture(16, 800, 1.0, 2 / 799**0.5, 0.25, "orthogonal")
     rho: NonNegative = 0.2
-    width: Count = 8
+    width: Width = 8
     training: Training = Training(eta=0.1, epochs=400, record_every=4)
     seeds: Seeds = 16
 

@@ -12,7 +12,7 @@ from paper_repro.registry import Experiment, FigureBinding, Table
 from paper_repro.statistics import interval
 from paper_repro.zhang2025.claims.finite_width import limit_weights, weights_of_networks
 from paper_repro.zhang2025.claims.measured_training import FloatArray, TwoClasses, caps
-from spec.fields import Checked, Grid, Seeds, Steps, Whole
+from spec.fields import Checked, Grid, Seeds, Steps, Whole, Width
 from spec.seeds import named_seed
 
 
@@ -20,7 +20,7 @@ from spec.seeds import named_seed
 class FiniteWidth(Checked):
     """Two-layer ReLU networks of several widths, `seeds` of each; n training and m clean inputs of size d."""
 
-    widths: Grid[Annotated[int, Whole(1, 10**6)]] = (8, 32, 128, 512, 2048)
+    widths: Grid[Width] = (8, 32, 128, 512, 2048)
     n: Annotated[int, Whole(2, 10**4)] = 40
     m: Annotated[int, Whole(1, 10**4)] = 8
     d: Annotated[int, Whole(2, 10**5)] = 8

@@ -15,7 +15,7 @@ from paper_repro.statistics import interval
 from sims import tangent_kernel
 from sims.models import networks
 from spec.claims import Asymptotic, Claim, Mutant, Sample
-from spec.fields import Checked, Count, Distinct, Grid, Seeds, Whole
+from spec.fields import Checked, Distinct, Grid, Seeds, Whole, Width
 from spec.seeds import named_seeds
 from theory import ntk
 
@@ -28,7 +28,7 @@ TWO_OR_MORE = Distinct(2, "at least two different widths, to fit an exponent")
 class KernelWidth(Checked):
     """Networks of several depths (hidden layers) and widths, `seeds` of each; n inputs of size d on a half circle."""
 
-    widths: Annotated[tuple[Count, ...], TWO_OR_MORE] = (
+    widths: Annotated[tuple[Width, ...], TWO_OR_MORE] = (
         32,
         64,
         128,
