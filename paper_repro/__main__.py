@@ -14,7 +14,7 @@ from rich.markup import escape
 from paper_repro import console, papers, reference, workflow
 from paper_repro.registry import PRESETS
 from paper_repro.settings import Written
-from sims.ensemble import NonFiniteError
+from sims.divergence import NonFiniteError
 from spec.validation import InputError, require_choice, require_integer
 
 app = typer.Typer(

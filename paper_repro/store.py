@@ -17,7 +17,7 @@ import xarray as xr
 from paper_repro import keys
 from paper_repro.files import DamagedError, load, save, set_aside
 from paper_repro.keys import Key
-from sims.ensemble import NonFiniteError
+from sims.divergence import NonFiniteError, complaint
 from spec.seeds import seed_shift, shifted
 from spec.validation import InputError
 
@@ -61,6 +61,7 @@ class Store:
     ) -> None:
         self.out, self.experiment, self.executor, self.advance = out, experiment, executor, advance
         self.fresh = fresh
+        self.diverged: list[str] = []  # runs that left the finite numbers, a line for each
 
     @property
     def folder(self) -> Path:
@@ -84,7 +85,15 @@ class Store:
             self.advance(True)
         futures = {self.executor.submit(computed, function, units[i], keys.text(wanted[i])): i for i in missing}
         self._collect(futures, wanted)
-        return [self._written(key) if dataset is None else dataset for key, dataset in zip(wanted, found, strict=True)]
+        parts = [self._written(key) if part is None else part for key, part in zip(wanted, found, strict=True)]
+        self._notice_divergence(parts)
+        return parts
+
+    def _notice_divergence(self, parts: Sequence[xr.Dataset]) -> None:
+        """Remember what parts say of runs that left the finite numbers; raise NonFiniteError where no other is left."""
+        self.diverged += [line for part in parts for line in part.attrs.get("diverged", "").splitlines()]
+        if parts and all("diverged" in part.attrs and (part["first_nonfinite_step"] >= 0).all() for part in parts):
+            raise NonFiniteError(complaint(self.diverged))
 
     def _collect(self, futures: dict[Future[xr.Dataset], int], wanted: Sequence[Key]) -> None:
         """Write parts as they are finished. Where one fails or the run is stopped, what is under way is kept too."""
@@ -130,6 +139,8 @@ class Store:
         """Write the combined result with its key and its provenance."""
         about = {"experiment": self.experiment, "preset": preset, "config": json.dumps(key["record"])}
         about |= provenance() | {"code": keys.digest(key["code"]), "key": keys.text(key)}
+        if self.diverged:
+            about |= {"diverged": "\n".join(self.diverged)}
         save(dataset.assign_attrs(about), self.result)
         return load(self.result)
 

@@ -25,6 +25,11 @@ def at_validated_epoch(dataset: xr.Dataset, records: str = "epoch") -> xr.DataAr
 
 
 def tuned(dataset: xr.Dataset) -> dict[str, int]:
-    """For each method the place of its run with the largest best validation accuracy, in the mean over seeds."""
-    score, methods = dataset["validation_accuracy"].max("epoch").mean("seed").values, dataset["method"].values
+    """For each method the place of its run with the largest best validation accuracy, in the mean over seeds.
+
+    A run of which a seed diverged is chosen only where no other is left.
+    """
+    diverged = (dataset["first_nonfinite_step"] >= 0).any("seed")
+    score = dataset["validation_accuracy"].max("epoch").mean("seed").where(~diverged, -1.0).values
+    methods = dataset["method"].values
     return {str(m): int(np.flatnonzero(methods == m)[np.argmax(score[methods == m])]) for m in dict.fromkeys(methods)}

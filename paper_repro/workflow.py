@@ -19,6 +19,7 @@ from paper_repro.papers import PAPERS
 from paper_repro.registry import Experiment
 from paper_repro.settings import UnknownSettingError, adjusted
 from paper_repro.store import Store
+from sims.divergence import NonFiniteError, blaming, complaint
 from spec.claims import Claim, Verdict
 from spec.validation import require
 
@@ -76,7 +77,11 @@ def _configured(config: Any, changes: Mapping[str, Any]) -> tuple[Any, dict[str,
 
 
 def run(configs: Sequence[tuple[Experiment, Any]], preset: str, out: Path, *, executor: Executor, fresh: bool) -> None:
-    """Run each experiment part by part, drawing its figures and rewriting the page as it finishes."""
+    """Run each experiment part by part, drawing its figures and rewriting the page as it finishes.
+
+    Raises NonFiniteError at the end where runs diverged, naming them; all others are kept and shown.
+    """
+    diverged: list[str] = []
     with results_folder(out, files=[f"{experiment.id}.nc" for experiment, _ in configs]):
         console.show_plan(configs, preset)
         with console.progress() as progress:
@@ -84,9 +89,13 @@ def run(configs: Sequence[tuple[Experiment, Any]], preset: str, out: Path, *, ex
                 start = time.perf_counter()
                 advance = progress.add(experiment.title, experiment.units(config))
                 store = Store(out, experiment.id, executor=executor, fresh=fresh, advance=advance)
-                _finish(experiment, config, preset, store)
+                with blaming(store.diverged):
+                    _finish(experiment, config, preset, store)
+                diverged += store.diverged
                 progress.finished(experiment, time.perf_counter() - start, advance.reused)
     console.show_page(out / "index.html")
+    if diverged:
+        raise NonFiniteError(complaint(diverged))
 
 
 def _finish(experiment: Experiment, config: Any, preset: str, store: Store) -> None:

@@ -2,7 +2,8 @@
 
 Importing any part of sims makes every rule of spec.rules and every record of spec.observables known.
 
-runs, train, ensemble       a TrainingRun over seeds; one training; programs vectorised over seeds
+runs, train                 a TrainingRun over seeds; one training as one function
+programs, divergence        compiled programs that runs share; runs that left the finite numbers
 objectives                  batches and losses: what a rule takes the gradient of
 factors, per_example        per-example gradients as outer products, never written out
 tangent_kernel              the empirical tangent kernel, from the same factors

@@ -1,6 +1,6 @@
 """How a rule's gradient becomes steps: step size, momentum, decay, batches, length, and when to record."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from spec.fields import Checked, Count, NonNegative, Positive, ProperShare
@@ -29,6 +29,11 @@ class Training(Checked):
         super().__post_init__()
         if self.epochs % self.record_every:
             raise InputError(f"record_every must divide epochs={self.epochs}, got {self.record_every}")
+
+    @property
+    def as_stepped(self) -> "Training":
+        """What its single steps depend on: how long it is matters to them only under a schedule, and records never."""
+        return replace(self, epochs=1 if self.schedule == "constant" else self.epochs, record_every=1)
 
     def steps(self, n: int) -> int:
         """Whole batches in an epoch of n examples."""

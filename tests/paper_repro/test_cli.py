@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
 from paper_repro import __main__ as cli
@@ -104,6 +106,20 @@ def test_a_diverging_run_names_quantity_step_and_seed(repro, tmp_path: Path) -> 
     assert "gradient is not finite at step" in ended.err
     assert "seed=" in ended.err
     assert not (tmp_path / "baek2024.digits.nc").exists()
+
+
+def test_runs_that_diverge_are_named_and_the_others_kept(repro, tmp_path: Path) -> None:
+    ended = repro("run", "baek2024.shrinkage", "--preset", "smoke", "--out", tmp_path, "--set", "rho=0.1,1e30")
+    assert ended.code == 2
+    assert re.search(r"gradient is not finite .*\(L-SAM, rho=1e\+30, digits, Delta=0.3, .*seed=\d+\)", ended.err)
+    assert "rho=0.1," not in ended.err
+    result = load(tmp_path / "baek2024.shrinkage.nc")
+    assert result.attrs["diverged"].splitlines()[0] in ended.err
+    decay = result["measured_decay"]
+    assert np.isfinite(decay.where(result["rho"] == 0.1, drop=True)).all()
+    lost = (result["rho"] > 1) & (result["method"] == "L-SAM")
+    assert not np.isfinite(decay.where(lost, drop=True).isel(epoch=-1)).any()
+    assert (tmp_path / "figures" / "baek2024.shrinkage.png").exists()
 
 
 def test_check_prints_both_sides_and_its_json_is_whole(repro, tmp_path: Path) -> None:
