@@ -7,8 +7,9 @@ examples   the batch that a rule sees
 rules      SGD, the SAM family and its variants as half-steps
 setting    what determines a curve, and what is drawn for it
 masks      rules that act coordinate by coordinate
-compensation  ascents corrected for label noise
+compensation   ascents corrected for label noise
 schemes    example weights from a clean subset
+long_time  the end of 1-SAM with weight decay, and its limits, from a few scalar equations
 basis      orthonormal rows that grow
 """
 
