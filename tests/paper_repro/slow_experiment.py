@@ -1,0 +1,46 @@
+"""The command line with one made-up experiment, whose parts wait for given seconds. Run by test_stopping."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import xarray as xr
+
+from paper_repro import __main__ as cli
+from paper_repro.registry import Experiment, Parts
+
+
+@dataclass(frozen=True)
+class Waits:
+    seconds: tuple[float, ...] = (0.1, 1.0, 60.0, 0.1)
+    seeds: int = 2
+
+
+def wait(seconds: float) -> xr.Dataset:
+    time.sleep(seconds)
+    return xr.Dataset({"waited": seconds})
+
+
+def run(config: Waits, parts: Parts) -> xr.Dataset:
+    return xr.concat(parts.map(wait, list(config.seconds)), "part")
+
+
+def tables(_: Any) -> tuple[Any, ...]:
+    return ()
+
+
+EXPERIMENT = Experiment(
+    id="made.up",
+    title="waiting",
+    question="",
+    config=dict.fromkeys(("smoke", "standard", "full"), Waits()),
+    units=lambda config: len(config.seconds),
+    run=run,
+    figures=(),
+    tables=tables,
+    seconds=dict.fromkeys(("smoke", "standard", "full"), 60.0),
+)
+
+if __name__ == "__main__":
+    cli.papers.chosen_experiments = lambda ids: (EXPERIMENT,)
+    cli.main()

@@ -1,0 +1,48 @@
+"""Ctrl-C: one press, a few seconds, one sentence, and nothing that was finished is lost."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from paper_repro.files import load
+
+SCRIPT = Path(__file__).with_name("slow_experiment.py")
+
+
+def test_one_press_keeps_what_is_finished_and_what_finishes_meanwhile(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        str(SCRIPT),
+        "run",
+        "made.up",
+        "--preset",
+        "smoke",
+        "--jobs",
+        "3",
+        "--out",
+        str(tmp_path),
+    ]
+    root = str(Path(__file__).resolve().parents[2])
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root, env=here(root)
+    )
+    parts = tmp_path / "parts" / "made.up"
+    deadline = time.monotonic() + 120
+    while not list(parts.glob("*.nc")) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    pressed = time.monotonic()
+    out, err = process.communicate(timeout=60)
+    assert time.monotonic() - pressed < 10
+    assert process.returncode == 130, err
+    assert err.splitlines()[-1] == "stopped; finished parts are kept, the same command continues"
+    assert "Traceback" not in out + err
+    assert {float(load(path)["waited"]) for path in parts.glob("*.nc")} == {0.1, 1.0}
+
+
+def here(root: str) -> dict[str, str]:
+    import os
+
+    return {**os.environ, "PYTHONPATH": root, "COLUMNS": "200"}
