@@ -1,5 +1,6 @@
 """Ctrl-C: one press, a few seconds, one sentence, and nothing that was finished is lost."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -8,25 +9,14 @@ from pathlib import Path
 
 from paper_repro.files import load
 
-SCRIPT = Path(__file__).with_name("slow_experiment.py")
+SCRIPT, ROOT = Path(__file__).with_name("slow_experiment.py"), Path(__file__).resolve().parents[2]
 
 
 def test_one_press_keeps_what_is_finished_and_what_finishes_meanwhile(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        str(SCRIPT),
-        "run",
-        "made.up",
-        "--preset",
-        "smoke",
-        "--jobs",
-        "3",
-        "--out",
-        str(tmp_path),
-    ]
-    root = str(Path(__file__).resolve().parents[2])
+    command = [sys.executable, str(SCRIPT), "run", "made.up", "--preset", "smoke", "--jobs", "3", "--out"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
     process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root, env=here(root)
+        [*command, str(tmp_path)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     )
     parts = tmp_path / "parts" / "made.up"
     deadline = time.monotonic() + 120
@@ -40,9 +30,3 @@ def test_one_press_keeps_what_is_finished_and_what_finishes_meanwhile(tmp_path: 
     assert err.splitlines()[-1] == "stopped; finished parts are kept, the same command continues"
     assert "Traceback" not in out + err
     assert {float(load(path)["waited"]) for path in parts.glob("*.nc")} == {0.1, 1.0}
-
-
-def here(root: str) -> dict[str, str]:
-    import os
-
-    return {**os.environ, "PYTHONPATH": root, "COLUMNS": "200"}
