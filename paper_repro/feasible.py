@@ -14,6 +14,7 @@ from paper_repro.registry import Experiment
 from sims.data import label_noise, sources
 from sims.models import networks
 from spec.problems import NoisyLinearTeacher, RealData, SignalNoiseMixture
+from spec.seeds import named_seed
 from spec.validation import InputError, require
 
 COPIES = 4
@@ -66,7 +67,7 @@ def _memory(experiment: Experiment, config: Any, problem: Any) -> int:
     if hasattr(config, "network"):
         classes = sources.source(problem).classes if isinstance(problem, RealData) else None
         model = networks.build(config.network, _inputs(problem), classes)
-        weights = jax.eval_shape(lambda key: model.init(key, jnp.float32), jax.random.key(0))
+        weights = jax.eval_shape(lambda key: model.init(key, jnp.float32), jax.random.key(named_seed("unused")))
         numbers += sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(weights))
     return COPIES * SINGLE * numbers
 

@@ -4,7 +4,6 @@ import errno
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -130,16 +129,3 @@ def test_the_lock_lets_one_in_at_a_time(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(add_one, [tmp_path] * 200))
     assert (tmp_path / "count").read_text() == "200"
-
-
-def hold(folder: Path) -> None:
-    with files.locked(folder):
-        os.kill(os.getpid(), 9)
-
-
-def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
-    process = get_context("fork").Process(target=hold, args=(tmp_path,))
-    process.start()
-    process.join()
-    with files.locked(tmp_path):
-        pass

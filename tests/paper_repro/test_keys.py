@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from paper_repro import keys, papers
+from paper_repro.baek2024.experiments.formulas import upweighting
 from paper_repro.zhang2025.claims.regrowth import REGRET
-from sims import runs
 from sims.data import sources
 from sims.runs import simulate
 from spec.networks import Mlp
@@ -107,7 +107,7 @@ def test_the_shift_and_the_function_count() -> None:
     with shifted(2):
         there = keys.of_part(simulate, UNIT)
     assert keys.differences(here, there) == "seed_shift (0, 2)"
-    assert "sims.runs.simulate" in keys.differences(here, keys.of_part(runs.replace, UNIT))
+    assert "sims.runs.simulate" in keys.differences(here, keys.of_part(upweighting, UNIT))
 
 
 def test_differences_name_modules() -> None:

@@ -18,7 +18,10 @@ from spec.claims import MutantVerdict, Verdict
 from spec.validation import InputError
 
 (CLAIM, OTHER) = [claim for claim in papers.claims() if claim.id in ("baek2024.closed_form", "baek2024.lemma_3_1")]
-GOOD = Verdict("", True, 0.5, 1.0, 1.0, np.inf, 2.0, (MutantVerdict("wrong", True, 2.0),))
+GOOD = Verdict(
+    claim="", ok=True, worst=0.5, threshold=1.0, predicted=1.0, measured=np.inf, power=2.0, summary="within bounds",
+    mutants=(MutantVerdict("wrong", True, 2.0),),
+)  # fmt: skip
 PAPERS = papers.PAPERS[:1]
 
 
