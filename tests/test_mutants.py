@@ -1,5 +1,6 @@
-"""The slips of `make mutants`: they apply, and their tests exist; and a survivor is an error."""
+"""The slips of `make mutants`: they apply, their tests exist, every module has one; and a survivor is an error."""
 
+import ast
 import subprocess
 import sys
 import tomllib
@@ -11,6 +12,16 @@ from tests.mutants import __main__ as mutants
 from tests.mutants.slips import FILE, ROOT, Applied, Slip, load, occurrences
 
 SLIPS = load()
+ROOMS = ("spec", "theory", "sims", "paper_repro")
+
+
+def computes(file: Path) -> bool:
+    """Whether a module has a function with a body; records that only declare fields have none."""
+    functions = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef)]
+    return any(ast.unparse(function.body[-1]) != "..." for function in functions)
+
+
+MODULES = [file for room in ROOMS for file in sorted((ROOT / room).rglob("*.py")) if computes(file)]
 
 
 @pytest.mark.parametrize("slip", SLIPS, ids=lambda s: f"{s.file}: {s.what}")
@@ -27,6 +38,12 @@ def test_a_slip_applies_once_and_its_tests_exist(slip: Slip) -> None:
 def test_no_slip_is_there_twice() -> None:
     assert len({(slip.file, slip.find, slip.put) for slip in SLIPS}) == len(SLIPS)
     assert len({(slip.file, slip.what) for slip in SLIPS}) == len(SLIPS)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_every_module_has_a_slip(module: Path) -> None:
+    """A module without one: add a slip to slips.toml, and the test that it turns red."""
+    assert str(module.relative_to(ROOT)) in {slip.file for slip in SLIPS}
 
 
 # ---------------------------------------------------------------- what applies them

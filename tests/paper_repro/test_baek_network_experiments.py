@@ -18,12 +18,19 @@ def runs_with(method, **values):
     variables = {
         n: (("run", "seed", "epoch"), np.broadcast_to(np.array(v)[:, None, None], size)) for n, v in values.items()
     }
+    variables["first_nonfinite_step"] = ("run", "seed"), np.full(size[:2], -1)
     return xr.Dataset(variables, coords={"method": ("run", method)})
 
 
 def test_each_method_is_tuned_by_validation_alone():
     dataset = runs_with(["SGD", "1-SAM", "1-SAM", "J-SAM"], validation_accuracy=[0.5, 0.6, 0.7, 0.4])
     np.testing.assert_array_equal(ablation._chosen(dataset), [True, False, True, True])
+
+
+def test_a_run_of_which_a_seed_diverged_is_chosen_only_where_no_other_is_left():
+    dataset = runs_with(["SGD", "1-SAM", "1-SAM", "J-SAM"], validation_accuracy=[0.5, 0.6, 0.7, 0.4])
+    dataset["first_nonfinite_step"][2, 1] = dataset["first_nonfinite_step"][3, 0] = 8
+    np.testing.assert_array_equal(ablation._chosen(dataset), [True, True, False, True])
 
 
 def test_test_accuracy_is_read_where_validation_peaks_first_in_each_seed():
@@ -74,7 +81,8 @@ def result(unit: TrainingRun) -> xr.Dataset:
     rho = getattr(unit.rule, "rho", 0.0)
     seed = 0.01 * np.arange(len(unit.seeds))[:, None] * np.ones(2)
     values = {"validation_accuracy": 0.5 + rho + seed, "test_accuracy": 0.5 - rho + seed * (1 + rho)}
-    return xr.Dataset({n: (("seed", "epoch"), v) for n, v in values.items()}, {"epoch": [0, 1]})
+    found = {n: (("seed", "epoch"), v) for n, v in values.items()}
+    return xr.Dataset(found | {"first_nonfinite_step": ("seed", np.full(len(unit.seeds), -1))}, {"epoch": [0, 1]})
 
 
 def test_gains_are_paired_and_rho_is_tuned_on_validation(monkeypatch):

@@ -9,9 +9,12 @@ from paper_repro.luong2026.experiments.settings import OnData
 from paper_repro.luong2026.experiments.variations import ablation_entries
 from paper_repro.shared import logistic_cases
 from paper_repro.xu2026.claims.measured_gradients import true_labels
-from paper_repro.zhang2025.claims.measured_training import caps
+from paper_repro.zhang2025.claims import finite_width, regrowth
+from paper_repro.zhang2025.claims.measured_training import caps, linear_blocks
 from paper_repro.zhang2025.experiments import settings
 from spec.claims import Sample
+from theory import ntk
+from theory.reweighting import regrowth as theory_regrowth
 
 SAMPLE = Sample(seed=3, count=4)
 
@@ -88,3 +91,19 @@ def test_fewer_examples_are_passed_over_as_often():
         assert entry.unit.training.epochs * entry.unit.problem.n_train == 80 * 1000
         assert entry.unit.training.epochs // entry.unit.training.record_every == 40
     assert {e.block for e in entries} >= {"250 examples", "500 examples", "ρ = 0.4", "α = 0.25", "width 32"}
+
+
+def test_weights_of_the_limit_are_those_of_networks_with_one_hidden_layer():
+    case = caps(np.random.default_rng(3), n=6, m=4, d=5, s=0.6, p=0.4)
+    found = finite_width.limit_weights(case, beta=0.5, eta=0.05, steps=1)
+    x, x_clean = case.x, case.x_clean
+    ahead = -case.y_clean + 0.05 * ntk.relu(x_clean, x, hidden=1).tangent @ (0.5 * case.t)
+    coupling = -case.t * (ahead @ ntk.relu(x_clean, x, hidden=1).tangent) / 4
+    np.testing.assert_allclose(found[1], np.clip(0.5 + 0.5 * coupling, 0, 1))
+
+
+def test_settings_of_the_regret_bound_are_within_it():
+    """alpha is below 1/L_t, and the first weights move by it."""
+    for setting in regrowth.settings(SAMPLE):
+        K = linear_blocks(setting.problem)
+        assert setting.alpha < theory_regrowth.largest_rate(K, setting.problem.start, setting.eta)

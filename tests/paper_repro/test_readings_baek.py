@@ -82,6 +82,7 @@ def ablated():
         "activation_norm": per_seed(np.array([9.0, 8, 7, 3]) - 5 * down, (0, 0, 0)),
         "last_layer_norm": per_seed(np.array([1.0, 2, 3, 12]) - 5 * down, (0, 0, 0)),
     }
+    variables["first_nonfinite_step"] = ("run", "seed"), np.full((8, 3), -1)
     labels = {"method": METHODS, "rho": RHO, "activation": [0.0] * 6 + [0.03, 0.1], "last_layer": [0.0] * 6 + [0.2] * 2}
     dataset = xr.Dataset(variables, {"epoch": EPOCHS} | {n: ("run", v) for n, v in labels.items()})
     # Pairing shows where methods feel the seed differently.
@@ -148,15 +149,15 @@ def test_dependence_table_has_gains_and_the_tuned_rho():
 
 
 def test_shrinkage_divides_measured_by_predicted_decay_of_each_seed():
-    variables = {"measured_decay": [[[1.0, 2.0], [2.0, 6.0]]], "predicted_decay": [[[2.0, 4.0], [1.0, 3.0]]]}
+    variables = {"measured_decay": [[[1.0, 2.0], [2.0, 6.0]]], "predicted_decay": [[[2.0, 4.0], [0.5, 1.5]]]}
     variables["last_layer_norm"] = [[[9.0, 4.0], [7.0, 6.0]]]
     dataset = xr.Dataset(
         {n: (("run", "seed", "epoch"), v) for n, v in variables.items()},
         {"method": ("run", ["J-SAM"]), "rho": ("run", [0.1])},
     )
     (table,) = shrinkage.tables(dataset)
-    # Sums 3 and 8 over 6 and 4: ratios 1/2 and 2, standard error 1.5/sqrt(2)/sqrt(2).
-    assert table.rows == (("J-SAM", "0.1", "5.5", "5", "1.250 ± 0.750", "5.00"),)
+    # Sums 3 and 8 over 6 and 2: ratios 1/2 and 4, standard error 3.5/sqrt(2)/sqrt(2).
+    assert table.rows == (("J-SAM", "0.1", "5.5", "4", "2.250 ± 1.750", "5.00"),)
 
 
 def test_deviations_are_those_of_the_mean_network_from_the_reduced_dynamics():

@@ -6,7 +6,7 @@ import xarray as xr
 
 from paper_repro.shared import comparison
 from paper_repro.statistics import Interval, interval
-from paper_repro.xu2026.experiments import angle, bound, curves, decisions, effective_rate
+from paper_repro.xu2026.experiments import angle, bound, curves, decisions, effective_rate, threshold
 from paper_repro.xu2026.experiments.decisions import PUBLISHED, SAM
 from spec.problems import SignalNoiseMixture
 from theory.compensation import pac_bayes
@@ -181,3 +181,12 @@ def test_differences_belong_to_their_block_and_reading():
         for block, reading in (("b", "selected"), ("b", "final"), ("c", "selected"), ("c", "final"))
     ]
     assert found == pytest.approx([0.05, 0.1, -0.6, 0.3], abs=2e-3)
+
+
+def test_the_population_rule_takes_the_noise_rate_from_the_labels_that_are_kept():
+    """.7 are kept and .5 of the given labels right: by the population, subtract."""
+    terms = {f"{n}_{r}_{c}": 1.0 for n in ("own", "pair") for r in threshold.ROWS for c in threshold.COLUMNS}
+    here = xr.Dataset({n: ("seed", [v, v]) for n, v in (terms | {"kept": 0.7, "star_square": 1.0}).items()})
+    here = here.assign(batch=50, strength=2.0)
+    found = threshold.predictions(here, np.array([0.5, 0.2, 0.3]))
+    assert found["slope"][threshold.POPULATION] == found["turn"][threshold.POPULATION] == -1

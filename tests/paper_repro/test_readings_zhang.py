@@ -32,7 +32,7 @@ CASE = TwoClasses(
 def test_exponents_are_fitted_to_root_mean_squares_over_seeds():
     widths = np.array([16, 64, 256])
     error = np.array([1.0, 7.0])[None, :] / np.sqrt(widths)[:, None]  # (width, seed): the rate of every seed is -1/2
-    other = np.stack([1.0 / widths, np.zeros(3)], axis=1)  # one seed without error: the root mean square is -1 too
+    other = np.stack([np.zeros(3), 1.0 / widths], axis=1)  # one seed without error: the root mean square is -1 too
     dataset = xr.Dataset({"error": (("hidden", "width", "seed"), [error, other])}, {"hidden": [1, 3], "width": widths})
     table = kernels._slopes(dataset)
     assert [row[:2] for row in table.rows] == [("1", "-0.500"), ("3", "-1.000")]
@@ -250,6 +250,12 @@ def test_weights_are_kept_at_the_last_record():
     assert field.kept(xr.Dataset(variables, labels)).rows == (
         ("a, V = 1", sets.FBR, "0.610", "0.210", "0.110", "1100"),
     )
+
+
+def test_references_weight_who_their_names_say():
+    found = sets.rivals(field.FIELD.config["full"])
+    weights = {name: (found[name].clean, found[name].mislabelled) for name in (sets.CE, sets.CLEAN, sets.ORACLE)}
+    assert weights == {sets.CE: (1, 1), sets.CLEAN: (0, 0), sets.ORACLE: (1, 0)}
 
 
 def test_examples_seen_in_an_epoch_count_the_clean_subset_once_for_each_extra_epoch():

@@ -4,7 +4,7 @@ import pytest
 
 from spec.clean_subset import CleanEpochs, CleanSubset
 from spec.networks import LeNet, Mlp
-from spec.observables import Correction
+from spec.observables import Correction, SignTerms
 from spec.rules import (
     DownWeight,
     FeatureReweight,
@@ -61,6 +61,8 @@ def test_an_epoch_has_whole_batches_alone():
         (lambda: Mlp((4, 0)), "hidden"),
         (lambda: LeNet((12, 12, 1), channels=(2, 2, 2)), "image"),
         (lambda: Correction(0), "batch"),
+        (lambda: Correction(5, 0), "batches"),
+        (lambda: SignTerms(0), "batch"),
         (lambda: CleanSubset(0), "m"),
         (lambda: CleanEpochs(-1), "epochs"),
         (lambda: Training(0.1, 10, record_every=3), "record_every"),

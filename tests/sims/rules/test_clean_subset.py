@@ -10,7 +10,7 @@ from sims.rules.base import bind
 from sims.rules.bound import Context
 from sims.train import extra_epochs
 from spec.clean_subset import CleanEpochs
-from spec.rules import FeatureReweight, FixedReweight, MetaReweight, NormalisedReweight
+from spec.rules import DownWeight, FeatureReweight, FixedReweight, MetaReweight, NormalisedReweight
 
 X = jnp.arange(8.0).reshape(4, 2)
 OBSERVED, TRUE = jnp.asarray([0, 2, 1, 1]), jnp.asarray([0, 1, 1, 2])
@@ -28,6 +28,10 @@ def test_schemes_look_at_observed_labels(scheme):
 
 def test_fixed_weights_follow_who_is_mislabelled():
     np.testing.assert_array_equal(bind(FixedReweight(0.25, 0.75), CONTEXT).w, [0.25, 0.75, 0.25, 0.75])
+
+
+def test_rules_inside_a_rule_are_bound_too():
+    np.testing.assert_array_equal(bind(DownWeight(FixedReweight(0.25, 0.75)), CONTEXT).base.w, [0.25, 0.75, 0.25, 0.75])
 
 
 def test_extra_epochs_train_on_observed_labels():
