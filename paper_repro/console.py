@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,11 +18,10 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from paper_repro.registry import Experiment, Paper
+from paper_repro.registry import Experiment
 from spec.claims import Claim, Verdict
-from spec.records import describe
-from spec.validation import InputError
 
+LISTED = ("experiments", "claims")
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -31,41 +31,34 @@ def note(text: str) -> None:
     err.print(text, markup=False)
 
 
-def show_list(papers: Sequence[Paper], ids: Sequence[str]) -> None:
+def show_list(catalogue: dict[str, Any], ids: Sequence[str]) -> None:
     """All experiments and claims; for given ids, every setting and statement in full."""
-    known = {e.id for p in papers for e in p.experiments} | {c.id for p in papers for c in p.claims}
-    keys = {p.key for p in papers}
-    for wanted in ids:
-        if wanted not in known | keys:
-            raise InputError(f"ID must be one of {', '.join(sorted(known | keys))}; got {wanted!r}")
-    for paper in papers:
-        out.print(f"[bold]{paper.key}[/bold]  {paper.citation}  {paper.url}\n")
-        for experiment in paper.experiments:
-            if not ids or experiment.id in ids or paper.key in ids:
-                out.print(f"  experiment [cyan]{experiment.id}[/cyan]  {experiment.title}", markup=True)
-                if ids:
-                    out.print(
-                        f"    {experiment.question}\n    settings (standard): {_settings(experiment)}", markup=False
-                    )
-        for claim in paper.claims:
-            if not ids or claim.id in ids or paper.key in ids:
-                out.print(f"  claim      [green]{claim.id}[/green]")
-                out.print(f"    {claim.statement}", markup=False)
-                if ids:
-                    details = (claim.source, claim.regime, claim.theory, f"figure {claim.figure}")
-                    out.print("    " + "\n    ".join(details), markup=False)
+    for paper in catalogue["papers"]:
+        shown = {kind: [e for e in paper[kind] if not ids or {e["id"], paper["key"]} & set(ids)] for kind in LISTED}
+        if not any(shown.values()):
+            continue
+        out.print(f"[bold]{paper['key']}[/bold]  {paper['citation']}  {paper['url']}\n")
+        for experiment in shown["experiments"]:
+            out.print(f"  experiment [cyan]{experiment['id']}[/cyan]  {escape(experiment['title'])}")
+            if ids:
+                settings = ", ".join(_flat("", experiment["presets"]["standard"]))
+                out.print(f"    {experiment['question']}\n    settings (standard): {settings}", markup=False)
+        for claim in shown["claims"]:
+            out.print(f"  claim      [green]{claim['id']}[/green]")
+            out.print(f"    {claim['statement']}", markup=False)
+            if ids:
+                details = (claim["source"], claim["regime"], claim["theory"], f"figure {claim['figure']}")
+                out.print("    " + "\n    ".join(details), markup=False)
 
 
-def _settings(experiment: Experiment) -> str:
-    def flat(prefix: str, value: Any) -> Iterator[str]:
-        if isinstance(value, dict):
-            for name, inner in value.items():
-                if name != "record":
-                    yield from flat(f"{prefix}.{name}" if prefix else name, inner)
-        else:
-            yield f"{prefix}={value}"
-
-    return ", ".join(flat("", describe(experiment.config["standard"])))
+def _flat(prefix: str, value: Any) -> Iterator[str]:
+    """Settings by dotted name."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name != "record":
+                yield from _flat(f"{prefix}.{name}" if prefix else name, inner)
+    else:
+        yield f"{prefix}={value}"
 
 
 def show_plan(configs: Sequence[tuple[Experiment, Any]], preset: str) -> None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
-
-import xarray as xr
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from spec.claims import Claim
+
+if TYPE_CHECKING:
+    import xarray as xr  # the command line answers without it
 
 PRESETS = ("smoke", "standard", "full")
 
@@ -14,7 +15,7 @@ PRESETS = ("smoke", "standard", "full")
 class Parts(Protocol):
     """Computes the resumable parts of an experiment (paper_repro.store)."""
 
-    def map(self, function: Callable[[Any], xr.Dataset], units: Sequence[Any]) -> list[xr.Dataset]: ...
+    def map(self, function: Callable[[Any], "xr.Dataset"], units: Sequence[Any]) -> "list[xr.Dataset]": ...
 
 
 class Table(NamedTuple):
@@ -32,7 +33,7 @@ class FigureBinding:
     id: str
     title: str
     caption: str
-    draw: Callable[[xr.Dataset], Any]
+    draw: Callable[["xr.Dataset"], Any]
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ class Experiment:
     question: str
     config: Mapping[str, Any]
     units: Callable[[Any], int]
-    run: Callable[[Any, Parts], xr.Dataset]
+    run: Callable[[Any, Parts], "xr.Dataset"]
     figures: tuple[FigureBinding, ...]
-    tables: Callable[[xr.Dataset], tuple[Table, ...]]
+    tables: Callable[["xr.Dataset"], tuple[Table, ...]]
     seconds: Mapping[str, float]
     drawn: Callable[[Any], int] | None = None
 
