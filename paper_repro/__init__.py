@@ -1,0 +1,26 @@
+"""Where theory, simulation and figures meet: papers with their claims and experiments, and what runs, judges and shows.
+
+__main__, console, settings              the command line
+catalogue, user_cache                    what there is, for a list in no time; a folder for what can be made again
+registry, papers                         what a paper consists of, and every paper
+workflow, explore                        run experiments and check claims; experiments in memory, for notebooks
+checking, statistics, verdicts           the judge of claims, intervals over seeds, verdicts on disk
+store, keys, source, files, cluster      results on disk: parts, what can change them, whole files, other machines
+reference, page, trajectories            kept numbers, the page, readings of training runs
+shared                                   what several papers use
+baek2024, luong2026, zhang2025, xu2026   the papers; beyond: results of our own
+"""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+__version__ = "0.1.0"
+
+for _name in ("spec", "theory", "sims", "figures"):
+    _found = find_spec(_name)
+    _places = list(_found.submodule_search_locations or ()) if _found else []
+    if Path(__file__).resolve().parent.parent / _name not in [Path(place).resolve() for place in _places]:
+        raise ImportError(
+            f"'{_name}' must be this package's own folder, got {', '.join(_places) or 'none'}: "
+            "another one of that name comes first on Python's path; run from another folder, or use `repro`"
+        )

@@ -1,21 +1,23 @@
-"""The command line: list, run, check, report, all. `python -m paper_repro --help`, or `repro --help` once installed."""
+"""The command line: list, run, check, report, all. `python -m paper_repro --help`, or `repro --help` once installed.
+
+What computes (JAX, scipy, matplotlib) takes seconds to import: it is imported by the commands that compute, once their
+options are known to be good.
+"""
 
 import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import jax
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from paper_repro import console, papers, reference, workflow
+from paper_repro import __version__, catalogue, console
 from paper_repro.registry import PRESETS
 from paper_repro.settings import Written
-from sims.divergence import NonFiniteError
-from spec.validation import InputError, require_choice, require_integer
+from spec.validation import InputError, NonFiniteError, require_choice, require_integer
 
 app = typer.Typer(
     add_completion=False,
@@ -50,10 +52,21 @@ Jobs = Annotated[
 ]
 
 
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+) -> None:
+    """Nothing but options of the whole."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 @app.command("list")
 def list_(ids: Ids = None) -> None:
     """Show experiments with their settings, and claims with their statements."""
-    console.show_list(papers.PAPERS, ids or [])
+    catalogue.require_known(ids or [])
+    console.show_list(catalogue.read(), ids or [])
 
 
 @app.command()
@@ -68,9 +81,11 @@ def run(
     cluster: Cluster = None,
 ) -> None:
     """Run experiments and write their figures and the page. Interrupted runs continue where they stopped."""
-    chosen = papers.chosen_experiments(ids or [])
     _check_options(preset, seeds, jobs)
-    configs = workflow.configurations(chosen, preset, seeds, _parse(settings or []))
+    changes = _parse(settings or [])
+    catalogue.require_known(ids or [], catalogue.PAPER, catalogue.EXPERIMENT)
+    papers, workflow = _computing()
+    configs = workflow.configurations(papers.chosen_experiments(ids or []), preset, seeds, changes)
     with workflow.executor(jobs, cluster) as executor:
         workflow.run(configs, preset, out, executor=executor, fresh=not resume)
 
@@ -84,8 +99,10 @@ def check(
     jobs: Jobs = None,
 ) -> None:
     """Check claims: predicted, measured, tolerance, power and mutants. Exit code 1 if any check fails."""
-    chosen = papers.chosen_claims(ids or [])
     _check_options(preset, jobs=jobs)
+    catalogue.require_known(ids or [], catalogue.PAPER, catalogue.CLAIM)
+    papers, workflow = _computing()
+    chosen = papers.chosen_claims(ids or [])
     with workflow.executor(jobs) as executor:
         if not workflow.check(chosen, preset, out, executor=executor, as_json=json):
             raise typer.Exit(1)
@@ -94,6 +111,7 @@ def check(
 @app.command()
 def report(out: Out = Path("results")) -> None:
     """Write the page (index.html) from the results that are in the folder."""
+    _, workflow = _computing()
     console.show_page(workflow.report(out))
 
 
@@ -104,6 +122,10 @@ def reference_(
     force: Annotated[bool, typer.Option("--force", help="Also results of other presets or of other code.")] = False,
 ) -> None:
     """Keep the tables of full results as the reference numbers that the page shows beside fresh runs."""
+    catalogue.require_known(ids, catalogue.PAPER, catalogue.EXPERIMENT)
+    papers, _ = _computing()
+    from paper_repro import reference
+
     for experiment in papers.chosen_experiments(ids):
         changed = reference.keep(experiment, out, force=force)
         typer.echo("\n  ".join([str(reference.path(experiment.id)), *changed]))
@@ -113,11 +135,22 @@ def reference_(
 def all_(preset: Preset = "standard", out: Out = Path("results"), jobs: Jobs = None) -> None:
     """Run every experiment, check every claim, write the page. Exit code 1 if a claim fails."""
     run(preset=preset, out=out, jobs=jobs)
+    papers, workflow = _computing()
     with workflow.executor(jobs) as executor:
         ok = workflow.check(papers.claims(), preset, out, executor=executor, as_json=False)
     console.show_page(workflow.report(out))
     if not ok:
         raise typer.Exit(1)
+
+
+def _computing() -> tuple[Any, Any]:
+    """(papers, workflow). float64 is allowed from here on; experiments choose their precision."""
+    import jax
+
+    from paper_repro import papers, workflow
+
+    jax.config.update("jax_enable_x64", True)
+    return papers, workflow
 
 
 def _check_options(preset: str, seeds: int | None = None, jobs: int | None = None) -> None:
@@ -150,8 +183,7 @@ def _stop(*_: object) -> None:
 
 
 def main() -> None:
-    """Entry point. float64 is allowed, experiments choose their precision; bad input ends with one sentence, code 2."""
-    jax.config.update("jax_enable_x64", True)
+    """Entry point. Bad input ends with one sentence and exit code 2."""
     interrupt = signal.getsignal(signal.SIGINT)
     if interrupt is signal.default_int_handler:  # not where whoever started this wants it ignored
         signal.signal(signal.SIGINT, _stop)

@@ -17,9 +17,9 @@ import xarray as xr
 from paper_repro import keys
 from paper_repro.files import DamagedError, load, save, set_aside
 from paper_repro.keys import Key
-from sims.divergence import NonFiniteError, complaint
+from sims.divergence import complaint
 from spec.seeds import seed_shift, shifted
-from spec.validation import InputError
+from spec.validation import InputError, NonFiniteError
 
 GRACE = 2.0  # seconds that a stopped run waits for parts that are nearly finished
 

@@ -19,9 +19,9 @@ from paper_repro.papers import PAPERS
 from paper_repro.registry import Experiment
 from paper_repro.settings import UnknownSettingError, adjusted
 from paper_repro.store import Store
-from sims.divergence import NonFiniteError, blaming, complaint
+from sims.divergence import blaming, complaint
 from spec.claims import Claim, Verdict
-from spec.validation import require
+from spec.validation import NonFiniteError, require
 
 
 def cores() -> int:

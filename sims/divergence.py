@@ -10,12 +10,9 @@ import xarray as xr
 
 from spec.problems import RealData
 from spec.runs import TrainingRun
+from spec.validation import NonFiniteError
 
 SHOWN = 20  # of the runs that diverged, by name
-
-
-class NonFiniteError(ArithmeticError):
-    """Runs left the finite numbers; the message names quantity, step, rule, problem and seed."""
 
 
 def complaint(lines: Sequence[str]) -> str:

@@ -15,6 +15,10 @@ class InputWarning(UserWarning):
     """Something that can be used, but is not what its name says. The command line prints it as a sentence."""
 
 
+class NonFiniteError(ArithmeticError):
+    """Runs left the finite numbers; the message names quantity, step, rule, problem and seed."""
+
+
 def require(condition: bool, name: str, value: Any, accepted: str) -> None:
     """Raise InputError unless condition holds."""
     if not condition:

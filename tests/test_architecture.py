@@ -57,7 +57,11 @@ def test_no_paper_imports_another(paper: str) -> None:
     assert {name: names for name, names in found.items() if names} == {}
 
 
-ROOMS_OF_MODULES = [file for top in ("theory", "sims") for file in sorted((ROOT / top).rglob("__init__.py"))]
+ROOMS_OF_MODULES = [
+    *(file for top in ("theory", "sims") for file in sorted((ROOT / top).rglob("__init__.py"))),
+    ROOT / "paper_repro" / "__init__.py",
+    ROOT / "paper_repro" / "shared" / "__init__.py",
+]
 
 
 @pytest.mark.parametrize("file", ROOMS_OF_MODULES, ids=lambda f: str(f.parent.relative_to(ROOT)))

@@ -59,11 +59,40 @@ def test_a_claim_is_no_experiment():
         catalogue.require_known(["baek2024.lemma_3_1"], catalogue.PAPER, catalogue.EXPERIMENT)
 
 
-def test_reading_it_imports_nothing_that_computes():
+def test_a_folder_of_the_users_with_the_name_of_ours_is_said(tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "__init__.py").write_text("")
+    program = f"import sys; sys.path.append({str(catalogue.ROOT)!r}); import paper_repro"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)
+    said = found.stderr.splitlines()[-1]
+    assert said.startswith(f"ImportError: 'figures' must be this package's own folder, got {tmp_path}")
+
+
+QUICK = [
+    ["--help"],
+    ["--version"],
+    ["list"],
+    ["list", "baek2024.digits"],
+    ["list", "nonsense"],
+    ["run", "baek2024.digit"],
+    ["run", "--preset", "huge"],
+    ["run", "--set", "Delta"],
+    ["check", "baek2024.digits", "--jobs", "0"],
+]
+
+
+@pytest.mark.parametrize("arguments", QUICK, ids=" ".join)
+def test_what_computes_nothing_imports_nothing_that_computes(arguments):
     catalogue.read()
-    heavy = "{'jax', 'scipy', 'matplotlib', 'xarray', 'sympy', 'sklearn'}"
-    program = (
-        f"import sys; from paper_repro import catalogue; catalogue.read(); print(sorted({heavy} & set(sys.modules)))"
-    )
+    program = f"""
+import sys
+from paper_repro.__main__ import main
+sys.argv = ["repro", *{arguments!r}]
+try:
+    main()
+except SystemExit as ended:
+    assert ended.code in (0, 2), ended.code
+print(sorted({{'jax', 'scipy', 'matplotlib', 'xarray', 'sympy', 'sklearn'}} & set(sys.modules)))
+"""
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
+    assert found.stdout.splitlines()[-1] == "[]"

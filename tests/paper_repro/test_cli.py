@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from paper_repro import __main__ as cli
+from paper_repro import papers
 from paper_repro.baek2024.claims.gradients import CLOSED_FORM
 from paper_repro.baek2024.claims.predicted_gradients import closed_form
 from paper_repro.files import load
@@ -60,8 +61,8 @@ def test_help_needs_no_manual(repro) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("run", "baek2024.nothing"), ("experiment ID", "baek2024.nothing", "baek2024.digits")),
-        (("check", "baek2024.nothing"), ("claim ID", "baek2024.nothing", "baek2024.lemma_3_1")),
+        (("run", "baek2024.nothing"), ("paper or experiment", "baek2024.nothing", "did you mean")),
+        (("check", "baek2024.nothing"), ("paper or claim", "baek2024.nothing", "did you mean")),
         (("list", "nothing"), ("ID", "nothing")),
         (("run", "baek2024.linear_toy", "--set", "rho=-1,0.1"), ("rho", "-1", "[0, inf)")),
         (("run", "baek2024.digits", "--set", "rho=-0.5"), ("rho", "-0.5", "[0, inf)")),
@@ -138,7 +139,7 @@ def test_check_ends_with_1_when_a_claim_fails(repro, tmp_path: Path, monkeypatch
         **CLOSED_FORM.__dict__,
         "predicted": lambda c: closed_form(Sam, c, 1.5),
     }
-    monkeypatch.setattr(cli.papers, "chosen_claims", lambda ids: (type(CLOSED_FORM)(**broken),))
+    monkeypatch.setattr(papers, "chosen_claims", lambda ids: (type(CLOSED_FORM)(**broken),))
     ended = repro("check", "--preset", "smoke", "--out", tmp_path)
     assert ended.code == 1
     assert "FAILS" in ended.out

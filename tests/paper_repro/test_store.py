@@ -12,9 +12,8 @@ import xarray as xr
 
 from paper_repro import files, keys, store
 from paper_repro.baek2024.experiments.formulas import UPWEIGHTING, Upweighting, upweighting
-from sims.divergence import NonFiniteError
 from spec.seeds import named_seed
-from spec.validation import InputError
+from spec.validation import InputError, NonFiniteError
 
 
 @dataclass(frozen=True)
