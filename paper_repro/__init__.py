@@ -3,8 +3,8 @@
 __main__, console, settings              the command line
 catalogue, user_cache                    what there is, for a list in no time; a folder for what can be made again
 registry, papers                         what a paper consists of, and every paper
-workflow, explore                        run experiments and check claims; experiments in memory, for notebooks
-checking, statistics, verdicts           the judge of claims, intervals over seeds, verdicts on disk
+workflow, feasible, explore              run experiments and check claims; what can be known first; runs in memory
+checking, rates, statistics, verdicts    the judge of claims, its error rates, intervals over seeds, verdicts on disk
 store, keys, source, files, cluster      results on disk: parts, what can change them, whole files, other machines
 reference, page, trajectories            kept numbers, the page, readings of training runs
 shared                                   what several papers use
