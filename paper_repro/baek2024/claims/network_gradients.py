@@ -157,7 +157,7 @@ PROPOSITION_4_1_CLASSES = Claim(
     statement="With classes J-SAM is exactly SGD on l + rho ||grad <q, f>||, q = softmax(f) - e_t frozen: activations, "
     "and last-layer weights along q only.",
     regime=CLASSES,
-    tolerance=Exact(condition=_condition),
+    tolerance=Exact(),
     setup=partial(random_networks, classes=3),
     predicted=_penalised,
     measured=partial(network_gradients, JacobianSam(0.0)),

@@ -166,7 +166,8 @@ def _least_factors(case: _Reduced, larger: float = 1.0) -> np.ndarray:
     found = []
     for rho, w, x, t, where in rows:
         s = dw.sides(Sam(rho), w, x, t)
-        found.append(np.stack([s.a_major, 1 + (s.a_major - 1) * s.major / s.minor])[:, where])
+        a_major, major, minor = (v[where] for v in (s.a_major, s.major, s.minor))
+        found.append(np.stack([a_major, 1 + (a_major - 1) * major / minor]))
     return larger * np.concatenate(found, axis=1).ravel()
 
 
