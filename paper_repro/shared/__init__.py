@@ -1,5 +1,6 @@
 """What several papers use.
 
+at_rho           rules as functions of rho, for problems that each have their own
 logistic_cases   random logistic problems, and the rules' gradients on them by simulation
 comparison       methods side by side on the same seeds, and their tables
 """

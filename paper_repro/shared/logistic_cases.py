@@ -1,6 +1,5 @@
 """The measured side of the claims: the linear model in sims, called on numpy arrays, always through the rules."""
 
-from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from paper_repro.shared.at_rho import FamilyAt, stacked
 from sims import objectives, per_example, rules
 from sims.data import sampling
 from sims.models import networks
@@ -42,40 +42,35 @@ def random_case(sample: Sample, *, n: int = 12, d: int = 5, equal_norms: bool = 
     return Case(rng.normal(0.2, 1.0, (k, d)), x, t, mislabelled, 10 ** rng.uniform(-1.5, 0.5, k))
 
 
-def gradients(rule: SamFamily, case: Case, rho_factor: float = 1.0) -> FloatArray:
+def gradients(rule: FamilyAt, case: Case, rho_factor: float = 1.0) -> FloatArray:
     """The rule's gradient for every problem of the case, with rho = rho_factor * case.rho, shape (k, d)."""
-    return np.asarray(_gradients(rule, case, case.rho * rho_factor))
+    return np.asarray(_gradients(stacked(rule, case.rho * rho_factor), case))
 
 
 @jax.jit
-def _gradients(rule: Any, case: Case, rho: Any) -> Any:
-    def one(w: Any, x: Any, t: Any, rho: Any) -> Any:
-        return rules.gradient(with_rho(rule, rho), (), LINEAR, {"w": w}, objectives.Batch(x, t))[0]["w"]
+def _gradients(rules_at: Any, case: Case) -> Any:
+    def one(rule: Any, w: Any, x: Any, t: Any) -> Any:
+        return rules.gradient(rule, (), LINEAR, {"w": w}, objectives.Batch(x, t))[0]["w"]
 
-    return jax.vmap(one)(case.w, case.x, case.t, rho)
+    return jax.vmap(one)(rules_at, case.w, case.x, case.t)
 
 
-def weights(rule: SamFamily, case: Case, rho_factor: float = 1.0) -> FloatArray:
+def weights(rule: FamilyAt, case: Case, rho_factor: float = 1.0) -> FloatArray:
     """The example weights (residual norms) under the rule, shape (k, n)."""
-    return np.asarray(_contributions(rule, case, case.rho * rho_factor)[1])
+    return np.asarray(_contributions(stacked(rule, case.rho * rho_factor), case)[1])
 
 
-def gradient_norms(rule: SamFamily, case: Case, rho_factor: float = 1.0) -> FloatArray:
+def gradient_norms(rule: FamilyAt, case: Case, rho_factor: float = 1.0) -> FloatArray:
     """The per-example gradient norms under the rule, shape (k, n)."""
-    return np.asarray(_contributions(rule, case, case.rho * rho_factor)[0])
+    return np.asarray(_contributions(stacked(rule, case.rho * rho_factor), case)[0])
 
 
 @jax.jit
-def _contributions(rule: Any, case: Case, rho: Any) -> Any:
-    def one(w: Any, x: Any, t: Any, rho: Any) -> Any:
-        return per_example.contributions(with_rho(rule, rho), LINEAR, {"w": w}, objectives.Batch(x, t))
+def _contributions(rules_at: Any, case: Case) -> Any:
+    def one(rule: Any, w: Any, x: Any, t: Any) -> Any:
+        return per_example.contributions(rule, LINEAR, {"w": w}, objectives.Batch(x, t))
 
-    return jax.vmap(one)(case.w, case.x, case.t, rho)
-
-
-def with_rho(rule: Any, rho: Any) -> Any:
-    """The rule with a traced rho (which may be negative: a descent step, for mutants)."""
-    return replace(rule, rho=rho) if hasattr(rule, "rho") else rule
+    return jax.vmap(one)(rules_at, case.w, case.x, case.t)
 
 
 def margin_falls(rule: SamFamily, w: Any, batch: objectives.Batch) -> jax.Array:

@@ -8,15 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from paper_repro.baek2024.claims.predicted_gradients import ANY, OURS, SECTION, margins, shifts
+from paper_repro.shared.at_rho import sgd
 from paper_repro.shared.logistic_cases import Case, gradient_norms, random_case, weights
 from sims import objectives
 from spec.claims import Claim, Exact, Mutant, Ordering
-from spec.rules import Sam, Sgd
+from spec.rules import Sam
 from theory.logistic import regression
 
 
 def _measured_amplification(case: Case, factor: float = 1.0) -> np.ndarray:
-    return gradient_norms(Sam(0.0), case, factor) / gradient_norms(Sgd(), case)
+    return gradient_norms(Sam, case, factor) / gradient_norms(sgd, case)
 
 
 AMPLIFICATION = Claim(
@@ -155,7 +156,7 @@ LIMITS = Claim(
 def _weight_ratios(case: Case) -> np.ndarray:
     """1-SAM weight of each example over that of the one with the next smaller margin, (k, n - 1)."""
     order = np.argsort(margins(case), axis=1)
-    s = np.take_along_axis(weights(Sam(0.0), case), order, axis=1)
+    s = np.take_along_axis(weights(Sam, case), order, axis=1)
     return s[:, 1:] / s[:, :-1]
 
 
@@ -199,7 +200,7 @@ def _weight_gaps(case: Case, radius_factor: float = 1.0) -> np.ndarray:
     rho = radius[finite] * radius_factor
     pair = Case(case.w[finite], case.x[finite, :2], case.t[finite, :2], case.mislabelled[finite, :2], rho)
     signs = np.where(swap[finite, 0], -1.0, 1.0)
-    gaps = [signs * -np.diff(weights(Sam(0.0), pair, factor), axis=1)[:, 0] for factor in (0.999, 1.001)]
+    gaps = [signs * -np.diff(weights(Sam, pair, factor), axis=1)[:, 0] for factor in (0.999, 1.001)]
     return np.stack(gaps, axis=1).reshape(1, -1)
 
 

@@ -10,12 +10,12 @@ import numpy as np
 from paper_repro.baek2024.claims.measured_networks import NetworkCase, mixtures, observed, orthogonal_networks, trained
 from paper_repro.baek2024.claims.network_dynamics import FEW, PATH_RULES, SWAPPED, TRAINING
 from paper_repro.baek2024.claims.network_gradients import OURS_4
-from paper_repro.shared.logistic_cases import with_rho
+from paper_repro.shared.at_rho import FamilyAt, sgd
 from sims.data import sampling
 from sims.models import networks as models
 from spec.claims import Asymptotic, Claim, Exact, Mutant, Sample
 from spec.problems import SignalNoiseMixture
-from spec.rules import JacobianSam, LogitSam, Sam, SamFamily, Sgd
+from spec.rules import JacobianSam, LogitSam, Sam
 from spec.training import Training
 from theory.linear_networks import signal_noise as groups
 
@@ -41,7 +41,7 @@ def _simulated_summaries(case: NetworkCase) -> np.ndarray:
     return np.array([[run[name] for name in groups.Summaries._fields] for run in runs])
 
 
-def _stated_summaries(design: _Design, rules: tuple[SamFamily, ...] = PATH_RULES, noise: float = 1.0) -> np.ndarray:
+def _stated_summaries(design: _Design, rules: tuple[FamilyAt, ...] = PATH_RULES, noise: float = 1.0) -> np.ndarray:
     """The same from four numbers. noise: factor of the length of the noise."""
     (n, d), rows = design.networks.x.shape[1:], []
     for rule in rules:
@@ -49,7 +49,7 @@ def _stated_summaries(design: _Design, rules: tuple[SamFamily, ...] = PATH_RULES
         for v, rho, B, a in zip(design.networks.v, design.networks.rho, *mixtures(design.sample), strict=True):
             gamma = float(noise * a / np.sqrt(d - 1))
             problem = SignalNoiseMixture(n, d, float(B), gamma, 3 / n, "orthogonal")
-            r, moving = float(np.linalg.norm(v)), with_rho(rule, float(rho))
+            r, moving = float(np.linalg.norm(v)), rule(float(rho))
             states = groups.descend(moving, problem, r=r, eta=TRAINING.eta, steps=TRAINING.epochs)
             runs.append(np.array(groups.summaries(problem, states[:: TRAINING.record_every])))
         rows.append(np.stack(runs, axis=1))
@@ -80,7 +80,7 @@ FOUR_NUMBERS = Claim(
 )
 
 
-DIMENSIONS, RATE_RULE = (128, 512, 2048), Sam(0.25)
+DIMENSIONS, RHO = (128, 512, 2048), 0.25
 RATE_TRAINING = Training(eta=0.1, epochs=60, record_every=6)
 
 
@@ -103,7 +103,7 @@ def _gaussian_runs(sample: Sample) -> np.ndarray:
 
         split, params = jax.jit(jax.vmap(draw))(jax.random.split(jax.random.key(sample.seed), 6 * sample.count))
         x, t, y, W, v = map(np.asarray, (split.x, split.t, split.y, params["W"], params["v"]))
-        run = trained(RATE_RULE, NetworkCase(W, v, x, t, np.full(len(x), RATE_RULE.rho)), RATE_TRAINING)
+        run = trained(Sam, NetworkCase(W, v, x, t, np.full(len(x), RHO)), RATE_TRAINING)
         seen = observed(run, t != y)
         rows.append(np.array([seen[name] for name in NAMES]))
     return np.stack(rows)
@@ -114,11 +114,11 @@ def _averages(runs: np.ndarray) -> np.ndarray:
     return np.mean(runs, axis=(1, 3)).T
 
 
-def _stated_averages(_: np.ndarray, rule: SamFamily = RATE_RULE) -> np.ndarray:
+def _stated_averages(_: np.ndarray, rule: FamilyAt = Sam) -> np.ndarray:
     """The same from four numbers, (sizes,)."""
     found = []
     for d in DIMENSIONS:
-        states = groups.descend(rule, _mixture(d), r=1.0, eta=RATE_TRAINING.eta, steps=RATE_TRAINING.epochs)
+        states = groups.descend(rule(RHO), _mixture(d), r=1.0, eta=RATE_TRAINING.eta, steps=RATE_TRAINING.epochs)
         stated = groups.summaries(_mixture(d), states[:: RATE_TRAINING.record_every])
         found.append(np.mean([getattr(stated, name) for name in NAMES]))
     return np.array(found)
@@ -136,9 +136,9 @@ FOUR_NUMBERS_RATE = Claim(
     predicted=_stated_averages,
     measured=_averages,
     mutants=(
-        Mutant("the numbers of SGD", predicted=partial(_stated_averages, rule=Sgd())),
-        Mutant("the numbers of J-SAM", predicted=partial(_stated_averages, rule=JacobianSam(RATE_RULE.rho))),
-        Mutant("the numbers of L-SAM", predicted=partial(_stated_averages, rule=LogitSam(RATE_RULE.rho))),
+        Mutant("the numbers of SGD", predicted=partial(_stated_averages, rule=sgd)),
+        Mutant("the numbers of J-SAM", predicted=partial(_stated_averages, rule=JacobianSam)),
+        Mutant("the numbers of L-SAM", predicted=partial(_stated_averages, rule=LogitSam)),
     ),
     theory="theory.linear_networks.signal_noise.descend",
     figure="baek2024.network_dynamics",

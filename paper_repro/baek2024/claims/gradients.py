@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import expit
 
 from paper_repro.baek2024.claims.predicted_gradients import ANY, OURS, SECTION, closed_form, margins
+from paper_repro.shared.at_rho import n_sam, sgd
 from paper_repro.shared.logistic_cases import Case, gradients, random_case
 from sims import objectives
 from sims.data.sampling import Data, Split
@@ -30,16 +31,16 @@ CLOSED_FORM = Claim(
     setup=random_case,
     predicted=lambda c: np.stack([regression.example_gradients(Sam(rho), w, x, t).mean(axis=0)
                                   for w, x, t, rho in zip(c.w, c.x, c.t, c.rho, strict=True)]),
-    measured=partial(gradients, Sam(0.0)),
+    measured=partial(gradients, Sam),
     mutants=(
-        Mutant("no ascent step", measured=partial(gradients, Sgd())),
-        Mutant("descent instead of ascent", measured=partial(gradients, Sam(0.0), rho_factor=-1.0)),
-        Mutant("rho doubled", measured=partial(gradients, Sam(0.0), rho_factor=2.0)),
+        Mutant("no ascent step", measured=partial(gradients, sgd)),
+        Mutant("descent instead of ascent", measured=partial(gradients, Sam, rho_factor=-1.0)),
+        Mutant("rho doubled", measured=partial(gradients, Sam, rho_factor=2.0)),
         Mutant(
             "norm of x dropped from the shift",
             predicted=lambda c: -np.einsum("kn,knd->kd", expit(c.rho[:, None] - margins(c)) * c.t, c.x) / c.t.shape[1],
         ),
-        Mutant("one perturbation for the whole batch", measured=partial(gradients, Sam(0.0, "batch"))),
+        Mutant("one perturbation for the whole batch", measured=partial(gradients, n_sam)),
     ),
     theory="theory.logistic.regression.example_gradients",
     figure="baek2024.upweighting",
@@ -62,7 +63,7 @@ def _robust_differences(case: Case, factor: float = 1.0, power: int = 1) -> np.n
     return np.array([loss(end, x, t, rho) - loss(w, x, t, rho) for w, end, x, t, rho in rows])
 
 
-def _work(case: Case, rule: Any = Sam(0.0)) -> np.ndarray:  # noqa: B008
+def _work(case: Case, rule: Any = Sam) -> np.ndarray:
     """The integral of the simulated gradient along the step, by Gauss-Legendre quadrature, (k,)."""
     nodes, shares = np.polynomial.legendre.leggauss(16)
     along = _directions(case)
@@ -81,7 +82,7 @@ ROBUST_LOSS = Claim(
     predicted=_robust_differences,
     measured=_work,
     mutants=(
-        Mutant("n-SAM", measured=partial(_work, rule=Sam(0.0, "batch"))),
+        Mutant("n-SAM", measured=partial(_work, rule=n_sam)),
         Mutant("squared norm", predicted=partial(_robust_differences, power=2)),
         Mutant("margin raised instead of lowered", predicted=partial(_robust_differences, factor=-1.0)),
     ),
@@ -150,19 +151,23 @@ UNIFORM = Claim(
         random_case(s)
     ),
     predicted=lambda c: np.stack([regression.uniform_gradient(x, t) for x, t in zip(c.x, c.t, strict=True)]),
-    measured=partial(gradients, Sam(0.0)),
+    measured=partial(gradients, Sam),
     mutants=(
         Mutant("labels dropped", predicted=lambda c: -c.x.mean(axis=1)),
-        Mutant("small rho", measured=partial(gradients, Sam(0.0), rho_factor=0.01)),
-        Mutant("n-SAM", measured=partial(gradients, Sam(0.0, "batch"))),
+        Mutant("small rho", measured=partial(gradients, Sam, rho_factor=0.01)),
+        Mutant("n-SAM", measured=partial(gradients, n_sam)),
     ),
     theory="theory.logistic.regression.uniform_gradient",
     figure="baek2024.toy_gain",
 )
 
 
+def _of_shards(side: Any, case: Case, sizes: tuple[Any, ...] = ("batch", 4)) -> np.ndarray:
+    return np.stack([side(partial(Sam, sharpness=m), case) for m in sizes])
+
+
 def _raised(case: Case, m: int) -> np.ndarray:
-    return 2 * closed_form(lambda r: Sgd(), case) - closed_form(lambda r: Sam(r, m), case)
+    return 2 * closed_form(sgd, case) - closed_form(partial(Sam, sharpness=m), case)
 
 
 SHARED_SHIFT = Claim(
@@ -173,12 +178,12 @@ SHARED_SHIFT = Claim(
     regime=ANY,
     tolerance=Exact(),
     setup=random_case,
-    predicted=lambda c: np.stack([closed_form(lambda r, m=m: Sam(r, m), c) for m in ("batch", 4)]),
-    measured=lambda c: np.stack([gradients(Sam(0.0, m), c) for m in ("batch", 4)]),
+    predicted=partial(_of_shards, closed_form),
+    measured=partial(_of_shards, gradients),
     mutants=(
         Mutant("every example its own shift", predicted=lambda c: np.stack([closed_form(Sam, c)] * 2)),
         Mutant("margins raised", predicted=lambda c: np.stack([_raised(c, m) for m in (12, 4)])),
-        Mutant("shards exchanged", measured=lambda c: np.stack([gradients(Sam(0.0, m), c) for m in (4, "batch")])),
+        Mutant("shards exchanged", measured=partial(_of_shards, gradients, sizes=(4, "batch"))),
     ),
     theory="theory.logistic.regression.shared_margin_shift",
 )
@@ -192,12 +197,12 @@ SPLIT = Claim(
     regime=ANY,
     tolerance=Exact(),
     setup=random_case,
-    predicted=lambda c: np.stack([closed_form(Sam, c), closed_form(lambda r: Sgd(), c)]),
-    measured=lambda c: np.stack([gradients(LogitSam(0.0), c), gradients(JacobianSam(0.0), c)]),
+    predicted=lambda c: np.stack([closed_form(Sam, c), closed_form(sgd, c)]),
+    measured=lambda c: np.stack([gradients(LogitSam, c), gradients(JacobianSam, c)]),
     mutants=(
         Mutant(
             "L-SAM and J-SAM exchanged",
-            measured=lambda c: np.stack([gradients(JacobianSam(0.0), c), gradients(LogitSam(0.0), c)]),
+            measured=lambda c: np.stack([gradients(JacobianSam, c), gradients(LogitSam, c)]),
         ),
     ),
     theory="theory.logistic.regression.example_weights",

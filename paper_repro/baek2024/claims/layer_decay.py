@@ -14,10 +14,11 @@ from paper_repro.baek2024.claims.measured_networks import (
     unflat,
 )
 from paper_repro.baek2024.claims.network_gradients import OURS_4
+from paper_repro.shared.at_rho import FamilyAt, n_jacobian_sam, sgd
 from sims import objectives, rules
 from sims.models import networks
 from spec.claims import Asymptotic, Claim, Exact, Mutant, Sample
-from spec.rules import JacobianSam, LogitSam, Sam, SamFamily, Sgd
+from spec.rules import JacobianSam, LogitSam, Sam, Sgd
 from theory.linear_networks import gradients, layer_decay
 
 CLASSES = 3
@@ -40,8 +41,8 @@ def _stated(case: NetworkCase, own: bool = False, squared: bool = False) -> np.n
     return np.stack([layer_decay.decay(*pair) for pair in zip(case.rho, squares, strict=True)])
 
 
-def _measured(case: NetworkCase, rule: SamFamily = JacobianSam(0.0)) -> np.ndarray:  # noqa: B008
-    extra = unflat(network_gradients(rule, case) - network_gradients(Sgd(), case), case)
+def _measured(case: NetworkCase, rule: FamilyAt = JacobianSam) -> np.ndarray:
+    extra = unflat(network_gradients(rule, case) - network_gradients(sgd, case), case)
     return np.stack(
         [np.sum(w * g, axis=(1, 2)) for w, g in zip((case.W, case.v), extra, strict=True)],
         axis=1,
@@ -62,9 +63,9 @@ TWO_LAYERS = Claim(
     mutants=(
         Mutant("by the layer's own gradient", predicted=partial(_stated, own=True)),
         Mutant("squared norms", predicted=partial(_stated, squared=True)),
-        Mutant("L-SAM", measured=partial(_measured, rule=LogitSam(0.0))),
-        Mutant("1-SAM", measured=partial(_measured, rule=Sam(0.0))),
-        Mutant("one ascent step for the batch", measured=partial(_measured, rule=JacobianSam(0.0, "batch"))),
+        Mutant("L-SAM", measured=partial(_measured, rule=LogitSam)),
+        Mutant("1-SAM", measured=partial(_measured, rule=Sam)),
+        Mutant("one ascent step for the batch", measured=partial(_measured, rule=n_jacobian_sam)),
     ),
     theory="theory.linear_networks.layer_decay.decay",
 )

@@ -8,19 +8,19 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from paper_repro.shared.logistic_cases import with_rho
+from paper_repro.shared.at_rho import FamilyAt, n_sam, sgd, stacked
 from sims import objectives, rules
 from sims.data.sampling import Data, Split
 from sims.models import networks
 from sims.train import train
 from spec.claims import Sample
-from spec.rules import JacobianSam, LogitSam, Sam, SamFamily, Sgd
+from spec.rules import JacobianSam, LogitSam, Sam
 from spec.seeds import named_seed
 from spec.training import Training
 from theory.linear_networks import gradients as linear_network
 
 FloatArray = NDArray[np.float64]
-RULES: tuple[SamFamily, ...] = (Sgd(), Sam(0.0), LogitSam(0.0), JacobianSam(0.0, 3), Sam(0.0, "batch"))
+RULES: tuple[FamilyAt, ...] = (sgd, Sam, LogitSam, partial(JacobianSam, sharpness=3), n_sam)
 
 
 class NetworkCase(NamedTuple):
@@ -68,18 +68,18 @@ def objective(case: NetworkCase) -> objectives.Objective:
     return objectives.Objective(networks.two_layer_linear(1, 1, classes=case.v.shape[1]), objectives.cross_entropy)
 
 
-def network_gradients(rule: SamFamily, case: NetworkCase, factor: float = 1.0) -> FloatArray:
+def network_gradients(rule: FamilyAt, case: NetworkCase, factor: float = 1.0) -> FloatArray:
     """The rule's gradient for every problem, at rho = factor * case.rho: W row by row, then v; (p, size)."""
-    gradients = _gradients(objective(case), rule, case.params, case.batch, case.rho * factor)
+    gradients = _gradients(objective(case), stacked(rule, case.rho * factor), case.params, case.batch)
     return np.asarray(flat(gradients))
 
 
 @partial(jax.jit, static_argnums=0)
-def _gradients(objective: objectives.Objective, rule: Any, params: Any, batch: objectives.Batch, rho: Any) -> Any:
-    def one(params: Any, batch: objectives.Batch, rho: Any) -> Any:
-        return rules.gradient(with_rho(rule, rho), (), objective, params, batch)[0]
+def _gradients(objective: objectives.Objective, rules_at: Any, params: Any, batch: objectives.Batch) -> Any:
+    def one(rule: Any, params: Any, batch: objectives.Batch) -> Any:
+        return rules.gradient(rule, (), objective, params, batch)[0]
 
-    return jax.vmap(one)(params, batch, rho)
+    return jax.vmap(one)(rules_at, params, batch)
 
 
 def softmax_condition(case: NetworkCase) -> FloatArray:
@@ -105,10 +105,10 @@ def unflat(rows: FloatArray, case: NetworkCase) -> tuple[FloatArray, FloatArray]
     return rows[:, :size].reshape(case.W.shape), rows[:, size:].reshape(case.v.shape)
 
 
-def stated_gradients(rule: Any, case: NetworkCase, factor: float = 1.0) -> FloatArray:
+def stated_gradients(rule: FamilyAt, case: NetworkCase, factor: float = 1.0) -> FloatArray:
     """theory.linear_networks.gradients.gradient of every problem, in the layout of network_gradients."""
     rows = zip(case.W, case.v, case.x, case.t, case.rho * factor, strict=True)
-    pairs = [linear_network.gradient(with_rho(rule, float(rho)), W, v, x, t) for W, v, x, t, rho in rows]
+    pairs = [linear_network.gradient(rule(float(rho)), W, v, x, t) for W, v, x, t, rho in rows]
     return np.stack([np.concatenate([g.ravel() for g in pair]) for pair in pairs])
 
 
@@ -142,20 +142,20 @@ def mixtures(sample: Sample) -> tuple[FloatArray, FloatArray]:
     return rng.uniform(0.5, 2.0, sample.count), rng.uniform(1.0, 3.0, sample.count)
 
 
-def trained(rule: SamFamily, case: NetworkCase, training: Training) -> NetworkCase:
+def trained(rule: FamilyAt, case: NetworkCase, training: Training) -> NetworkCase:
     """Full-batch training of every problem by sims.train: W and v gain an axis of records, (p, records, ...)."""
-    params = _trained(objective(case), training, rule, case.params, case.batch, case.rho)
+    params = _trained(objective(case), training, stacked(rule, case.rho), case.params, case.batch)
     return case._replace(W=np.asarray(params["W"]), v=np.asarray(params["v"]))
 
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _trained(
-    objective: objectives.Objective, training: Training, rule: Any, params: Any, batch: objectives.Batch, rho: Any
+    objective: objectives.Objective, training: Training, rules_at: Any, params: Any, batch: objectives.Batch
 ) -> Any:
-    def one(params: Any, batch: objectives.Batch, rho: Any) -> Any:
+    def one(rule: Any, params: Any, batch: objectives.Batch) -> Any:
         split = Split(batch.x, batch.t, batch.t)
         return train(
-            with_rho(rule, rho),
+            rule,
             training,
             model=objective.model,
             loss=objective.loss,
@@ -165,7 +165,7 @@ def _trained(
             key=jax.random.key(named_seed("unused")),  # full batches: the order plays no part
         )[1]
 
-    return jax.vmap(one)(params, batch, rho)
+    return jax.vmap(one)(rules_at, params, batch)
 
 
 def observed(case: NetworkCase, mislabelled: np.ndarray) -> dict[str, np.ndarray]:

@@ -14,15 +14,15 @@ from paper_repro.baek2024.claims.measured_networks import (
     unflat,
 )
 from paper_repro.baek2024.claims.network_gradients import NETWORK, OURS_4
-from paper_repro.shared.logistic_cases import with_rho
+from paper_repro.shared.at_rho import FamilyAt, n_sam, sgd
 from spec.claims import Asymptotic, Claim, Exact, Mutant, Sample
-from spec.rules import JacobianSam, LogitSam, Sam, SamFamily, Sgd
+from spec.rules import JacobianSam, LogitSam, Sam
 from spec.training import Training
 from theory.linear_networks import dynamics
 from theory.linear_networks.gradients import Statistics, statistics
 
-PATH_RULES: tuple[SamFamily, ...] = (Sgd(), Sam(0.0), LogitSam(0.0), JacobianSam(0.0), Sam(0.0, "batch"))
-SWAPPED: tuple[SamFamily, ...] = (*PATH_RULES[:2], JacobianSam(0.0), LogitSam(0.0), PATH_RULES[4])
+PATH_RULES: tuple[FamilyAt, ...] = (sgd, Sam, LogitSam, JacobianSam, n_sam)
+SWAPPED: tuple[FamilyAt, ...] = (*PATH_RULES[:2], JacobianSam, LogitSam, PATH_RULES[4])
 FEW = 4  # problems whose whole runs are compared
 TRAINING = Training(eta=0.1, epochs=120, record_every=20)
 
@@ -35,7 +35,7 @@ def _problems(case: NetworkCase) -> Any:
     return zip(case.W, case.v, case.x, case.t, case.rho, strict=True)
 
 
-def _simulated_statistics(case: NetworkCase, rules: tuple[SamFamily, ...]) -> np.ndarray:
+def _simulated_statistics(case: NetworkCase, rules: tuple[FamilyAt, ...]) -> np.ndarray:
     """(P, K, N) at every record of sims.train, under every rule."""
     runs = [trained(rule, case, TRAINING) for rule in rules]
     return np.stack([_numbers(_along(W, v)) for run in runs for W, v in zip(run.W, run.v, strict=True)])
@@ -46,12 +46,12 @@ def _along(W: np.ndarray, v: np.ndarray) -> Statistics:
     return Statistics(*map(np.stack, zip(*(statistics(*pair) for pair in zip(W, v, strict=True)), strict=True)))
 
 
-def _stated_statistics(case: NetworkCase, rules: tuple[SamFamily, ...], factor: float = 1.0) -> np.ndarray:
+def _stated_statistics(case: NetworkCase, rules: tuple[FamilyAt, ...], factor: float = 1.0) -> np.ndarray:
     """The same by the closed system."""
     paths = []
     for rule in rules:
         for W, v, x, t, rho in _problems(case):
-            moving = with_rho(rule, factor * float(rho))
+            moving = rule(factor * float(rho))
             path = dynamics.descend(moving, statistics(W, v), x, t, eta=TRAINING.eta, steps=TRAINING.epochs)
             paths.append(_numbers(path)[:: TRAINING.record_every])
     return np.stack(paths)
@@ -63,7 +63,7 @@ def _small_rho(sample: Sample, **sizes: Any) -> NetworkCase:
     return case._replace(rho=np.minimum(case.rho, 0.3))
 
 
-def _path_claim(name: str, classes: int | None, rules: tuple[SamFamily, ...], swapped: tuple[SamFamily, ...]) -> Claim:
+def _path_claim(name: str, classes: int | None, rules: tuple[FamilyAt, ...], swapped: tuple[FamilyAt, ...]) -> Claim:
     return Claim(
         id=f"baek2024.{name}",
         origin="derived",
@@ -83,18 +83,15 @@ def _path_claim(name: str, classes: int | None, rules: tuple[SamFamily, ...], sw
     )
 
 
-FLOW_RULE: SamFamily = JacobianSam(0.0)
+FLOW_RULE: FamilyAt = JacobianSam
 FLOW_STEPS, FLOW_TIME = (16, 64, 256), 1.0
 
 
-def _flow_errors(case: NetworkCase, rule: SamFamily = FLOW_RULE) -> np.ndarray:
+def _flow_errors(case: NetworkCase, rule: FamilyAt = FLOW_RULE) -> np.ndarray:
     """Root mean square deviation of J-SAM after FLOW_TIME in 16, 64, ... steps from the flow of a rule, (1, sizes)."""
     times = np.array([FLOW_TIME])
     ends = np.stack(
-        [
-            _numbers(dynamics.flow(with_rho(rule, float(r)), statistics(W, v), x, t, times))[0]
-            for W, v, x, t, r in _problems(case)
-        ]
+        [_numbers(dynamics.flow(rule(float(r)), statistics(W, v), x, t, times))[0] for W, v, x, t, r in _problems(case)]
     )
     errors = []
     for steps in FLOW_STEPS:
@@ -115,14 +112,14 @@ FLOW_LIMIT = Claim(
     predicted=lambda c: np.zeros(len(FLOW_STEPS)),
     measured=_flow_errors,
     mutants=(
-        Mutant("the flow of SGD", measured=partial(_flow_errors, rule=Sgd())),
-        Mutant("the flow of 1-SAM", measured=partial(_flow_errors, rule=Sam(0.0))),
+        Mutant("the flow of SGD", measured=partial(_flow_errors, rule=sgd)),
+        Mutant("the flow of 1-SAM", measured=partial(_flow_errors, rule=Sam)),
     ),
     theory="theory.linear_networks.dynamics.flow",
 )
 
 
-BALANCE_RULES: tuple[SamFamily, ...] = (Sgd(), LogitSam(0.0), JacobianSam(0.0), Sam(0.0))
+BALANCE_RULES: tuple[FamilyAt, ...] = (sgd, LogitSam, JacobianSam, Sam)
 
 
 def _simulated_balance(case: NetworkCase) -> np.ndarray:
@@ -135,12 +132,9 @@ def _simulated_balance(case: NetworkCase) -> np.ndarray:
     return np.stack(velocities)
 
 
-def _stated_balance(case: NetworkCase, rules: tuple[SamFamily, ...] = BALANCE_RULES) -> np.ndarray:
+def _stated_balance(case: NetworkCase, rules: tuple[FamilyAt, ...] = BALANCE_RULES) -> np.ndarray:
     return np.stack(
-        [
-            [dynamics.balance_velocity(with_rho(rule, float(r)), W, v, x, t) for W, v, x, t, r in _problems(case)]
-            for rule in rules
-        ]
+        [[dynamics.balance_velocity(rule(float(r)), W, v, x, t) for W, v, x, t, r in _problems(case)] for rule in rules]
     )
 
 
@@ -210,7 +204,7 @@ BALANCE_DECAY = Claim(
 
 CLAIMS = (
     _path_claim("network_path", None, PATH_RULES, SWAPPED),
-    _path_claim("class_path", 3, (Sam(0.0), JacobianSam(0.0)), (JacobianSam(0.0), Sam(0.0))),
+    _path_claim("class_path", 3, (Sam, JacobianSam), (JacobianSam, Sam)),
     FLOW_LIMIT,
     BALANCE,
     BALANCE_DECAY,

@@ -21,6 +21,7 @@ from paper_repro.baek2024.claims.measured_networks import (
     stated_gradients,
     unflat,
 )
+from paper_repro.shared.at_rho import n_jacobian_sam, sgd
 from sims import objectives, rules
 from sims.models import networks
 from spec.claims import Asymptotic, Claim, Exact, Mutant, Sample
@@ -43,8 +44,8 @@ def _condition(case: NetworkCase) -> np.ndarray:
 
 
 def _gradient_claim(name: str, classes: int | None) -> Claim:
-    swapped = (*RULES[:2], JacobianSam(0.0), LogitSam(0.0, 3), RULES[4])
-    per_example = (*RULES[:3], JacobianSam(0.0), Sam(0.0))
+    swapped = (*RULES[:2], JacobianSam, partial(LogitSam, sharpness=3), RULES[4])
+    per_example = (*RULES[:3], JacobianSam, Sam)
     return Claim(
         id=f"baek2024.{name}",
         origin="derived",
@@ -112,7 +113,7 @@ def _penalised(case: NetworkCase) -> np.ndarray:
 
 
 _WRONG_PENALTIES = (
-    Mutant("no penalty (SGD)", predicted=partial(network_gradients, Sgd())),
+    Mutant("no penalty (SGD)", predicted=partial(network_gradients, sgd)),
     Mutant("the coefficient differentiated", predicted=_variant(lambda q, p, x: jnp.sqrt(_squared_norm(q, p, x)))),
     Mutant(
         "half the squared norm",
@@ -122,7 +123,7 @@ _WRONG_PENALTIES = (
         "the residual left out of the coefficient",
         predicted=_variant(lambda q, p, x: jnp.sqrt(_squared_norm(jnp.ones_like(q), p, x))),
     ),
-    Mutant("1-SAM", measured=partial(network_gradients, Sam(0.0))),
+    Mutant("1-SAM", measured=partial(network_gradients, Sam)),
 )
 
 PROPOSITION_4_1 = Claim(
@@ -135,7 +136,7 @@ PROPOSITION_4_1 = Claim(
     tolerance=Exact(),
     setup=random_networks,
     predicted=_penalised,
-    measured=partial(network_gradients, JacobianSam(0.0)),
+    measured=partial(network_gradients, JacobianSam),
     mutants=(
         *_WRONG_PENALTIES,
         Mutant(
@@ -144,7 +145,10 @@ PROPOSITION_4_1 = Claim(
                 lambda q, p, x: jnp.abs(jax.lax.stop_gradient(q[0])) * jnp.linalg.norm(x) * jnp.linalg.norm(p["v"])
             ),
         ),
-        Mutant("one ascent step for the batch", measured=partial(network_gradients, JacobianSam(0.0, "batch"))),
+        Mutant(
+            "one ascent step for the batch",
+            measured=partial(network_gradients, n_jacobian_sam),
+        ),
     ),
     theory="theory.linear_networks.gradients.penalised_gradient",
     figure="baek2024.margin_ceiling",
@@ -160,7 +164,7 @@ PROPOSITION_4_1_CLASSES = Claim(
     tolerance=Exact(),
     setup=partial(random_networks, classes=3),
     predicted=_penalised,
-    measured=partial(network_gradients, JacobianSam(0.0)),
+    measured=partial(network_gradients, JacobianSam),
     mutants=(*_WRONG_PENALTIES, Mutant("all of V shrinks", predicted=_variant(_all_of_V))),
     theory="theory.linear_networks.gradients.penalised_gradient",
 )
@@ -169,7 +173,7 @@ PROPOSITION_4_1_CLASSES = Claim(
 def _measured_coefficients(case: NetworkCase) -> np.ndarray:
     """What J-SAM adds to the SGD gradient of one example, as multiples of W x x^T and of v."""
     case = single(case)
-    extra_W, extra_v = unflat(network_gradients(JacobianSam(0.0), case) - network_gradients(Sgd(), case), case)
+    extra_W, extra_v = unflat(network_gradients(JacobianSam, case) - network_gradients(sgd, case), case)
     outer = np.einsum("phd,pnd,pne->phe", case.W, case.x, case.x)
     hidden = np.sum(extra_W * outer, axis=(1, 2)) / np.sum(outer**2, axis=(1, 2))
     return np.stack([hidden, np.sum(extra_v * case.v, axis=1) / np.sum(case.v**2, axis=1)])

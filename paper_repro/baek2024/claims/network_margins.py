@@ -17,9 +17,10 @@ from paper_repro.baek2024.claims.measured_networks import (
     unflat,
 )
 from paper_repro.baek2024.claims.network_gradients import NETWORK, OURS_4
+from paper_repro.shared.at_rho import sgd
 from sims import objectives, rules
 from spec.claims import Claim, Exact, Mutant, Ordering
-from spec.rules import JacobianSam, Sam, Sgd
+from spec.rules import JacobianSam, Sam
 from theory.linear_networks import margins as theory
 
 
@@ -90,8 +91,8 @@ def _margin_velocities(rule: Any, case: NetworkCase, *, minus: Any = None) -> np
 
 def own_velocities(case: NetworkCase) -> np.ndarray:
     """The simulated J-SAM velocity of the margin of one example over sigma(-m) J^2, (p,)."""
-    plain = _margin_velocities(Sgd(), case)
-    return (_margin_velocities(JacobianSam(0.0), case) / plain)[:, 0]
+    plain = _margin_velocities(sgd, case)
+    return (_margin_velocities(JacobianSam, case) / plain)[:, 0]
 
 
 def _stated_velocity(case: NetworkCase, half: float = 1.0, sided: bool = False) -> np.ndarray:
@@ -110,7 +111,7 @@ MARGIN_VELOCITY = Claim(
     tolerance=Exact(),
     setup=lambda s: single(random_networks(s)),
     predicted=_stated_velocity,
-    measured=partial(_margin_velocities, JacobianSam(0.0)),
+    measured=partial(_margin_velocities, JacobianSam),
     mutants=(
         Mutant("half the penalty", predicted=partial(_stated_velocity, half=0.5)),
         Mutant("no penalty", predicted=partial(_stated_velocity, half=0.0)),
@@ -122,7 +123,7 @@ MARGIN_VELOCITY = Claim(
 
 
 def _penalty_velocities(case: NetworkCase) -> np.ndarray:
-    return _margin_velocities(JacobianSam(0.0), case, minus=Sgd())
+    return _margin_velocities(JacobianSam, case, minus=sgd)
 
 
 def _stated_penalty(case: NetworkCase) -> np.ndarray:
@@ -203,7 +204,7 @@ def _near_threshold(case: NetworkCase, at: float = 1.0) -> tuple[NetworkCase, ..
 
 def _own_velocities(case: NetworkCase, at: float = 1.0) -> np.ndarray:
     """The velocities of the margins there; one row, twice."""
-    velocities = [_margin_velocities(JacobianSam(0.0), c)[:, 0] for c in _near_threshold(case, at)]
+    velocities = [_margin_velocities(JacobianSam, c)[:, 0] for c in _near_threshold(case, at)]
     return np.tile(np.concatenate(velocities)[None], 2)
 
 
@@ -242,7 +243,7 @@ def _balanced_ratio(case: NetworkCase, sign: float = -1.0) -> np.ndarray:
     for ratio in (0.5, 1.5, 4.0):
         line = shaped(case, ratio, 1.0)
         ceiling = theory.margin_ceiling(_jacobian_norms(line), _norms(line), line.rho[:, None])
-        rows.append((1 + sign * line.t * _outputs(line) / ceiling) * network_gradients(Sgd(), line))
+        rows.append((1 + sign * line.t * _outputs(line) / ceiling) * network_gradients(sgd, line))
     return np.stack(rows)
 
 
@@ -256,7 +257,7 @@ BALANCED_LINE = Claim(
     tolerance=Exact(),
     setup=random_networks,
     predicted=_balanced_ratio,
-    measured=lambda c: np.stack([network_gradients(JacobianSam(0.0), shaped(c, r, 1.0)) for r in (0.5, 1.5, 4.0)]),
+    measured=lambda c: np.stack([network_gradients(JacobianSam, shaped(c, r, 1.0)) for r in (0.5, 1.5, 4.0)]),
     mutants=(
         Mutant("sign", predicted=partial(_balanced_ratio, sign=1.0)),
         Mutant("SGD", predicted=partial(_balanced_ratio, sign=0.0)),

@@ -66,7 +66,7 @@ def _ratio_changes(case: Case) -> np.ndarray:
     """Change of the measured ratio when rho grows by a small factor; one row."""
 
     def ratio(factor: float) -> np.ndarray:
-        norms = gradient_norms(Sam(0.0), case, factor)
+        norms = gradient_norms(Sam, case, factor)
         clean, noisy = ((norms * g).sum(1) for g in (~case.mislabelled, case.mislabelled))
         return np.log(clean / noisy)
 

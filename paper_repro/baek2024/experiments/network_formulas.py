@@ -19,11 +19,12 @@ from paper_repro.baek2024.claims.measured_networks import (
 )
 from paper_repro.baek2024.claims.network_margins import own_velocities
 from paper_repro.registry import Experiment, FigureBinding, Table
+from paper_repro.shared.at_rho import FamilyAt, n_sam, sgd
 from paper_repro.shared.logistic_cases import draws
 from spec.claims import Sample
 from spec.fields import Checked, Count, Grid, NonNegative, Positive, Seeds, Whole, Width
 from spec.problems import SignalNoiseMixture
-from spec.rules import JacobianSam, LogitSam, Sam, SamFamily, Sgd
+from spec.rules import JacobianSam, LogitSam, Sam
 from spec.seeds import named_seed
 from spec.training import Training
 from spec.validation import require
@@ -53,8 +54,7 @@ class NetworkDynamics(Checked):
         require(t == plain, "training", t, "full batches, constant eta, no momentum, no decay, as the theory supposes")
 
 
-def _rules(rho: float) -> tuple[SamFamily, ...]:
-    return (Sgd(), Sam(rho, "batch"), LogitSam(rho), JacobianSam(rho), Sam(rho))
+RULES: tuple[FamilyAt, ...] = (sgd, n_sam, LogitSam, JacobianSam, Sam)
 
 
 def network_dynamics(config: NetworkDynamics) -> xr.Dataset:
@@ -65,13 +65,13 @@ def network_dynamics(config: NetworkDynamics) -> xr.Dataset:
     v = np.asarray(start / jnp.linalg.norm(start, axis=1, keepdims=True))
     W = np.zeros((config.seeds, config.width, config.problem.d))
     case = NetworkCase(W, v, np.asarray(split.x), np.asarray(split.t), np.full(config.seeds, config.rho))
-    rules = _rules(config.rho)
+    rules = [rule(config.rho) for rule in RULES]
     every = config.training.record_every
     stated, simulated = [], []
-    for rule in rules:
+    for rule_at, rule in zip(RULES, rules, strict=True):
         states = groups.descend(rule, config.problem, r=1.0, eta=config.training.eta, steps=config.training.epochs)
         stated.append(groups.summaries(config.problem, states[::every])._asdict())
-        simulated.append(observed(trained(rule, case, config.training), np.asarray(split.mislabelled)))
+        simulated.append(observed(trained(rule_at, case, config.training), np.asarray(split.mislabelled)))
     predicted = {k: (("method", "step"), np.stack([s[k] for s in stated])) for k in stated[0]}
     measured = {f"simulated_{k}": (("method", "seed", "step"), np.stack([s[k] for s in simulated])) for k in stated[0]}
     steps = np.arange(0, config.training.epochs + 1, every)
@@ -144,8 +144,8 @@ def margin_ceiling(config: MarginCeiling) -> xr.Dataset:
     factors = []
     for i, value in enumerate(few):
         one = shaped(NetworkCase(*(a[i : i + 1] for a in case)), float(value), 1.0)
-        sam, sgd = (network_gradients(rule, one) for rule in (JacobianSam(0.0), Sgd()))
-        factors.append(np.sum(sam * sgd) / np.sum(sgd**2))
+        sam, without = (network_gradients(rule, one) for rule in (JacobianSam, sgd))
+        factors.append(np.sum(sam * without) / np.sum(without**2))
     return xr.Dataset(
         {
             "velocity": (("J", "m"), velocity / plain),

@@ -7,9 +7,10 @@ import jax
 import numpy as np
 
 from paper_repro.luong2026.claims.random_problems import ANY, OURS, Problems, closed_form, gradients, logistic_problems
+from paper_repro.shared.at_rho import FamilyAt, n_sam, sgd
 from sims import objectives
 from spec.claims import Asymptotic, AtLeast, Claim, Mutant, Ordering
-from spec.rules import Sam, Sgd
+from spec.rules import Sam
 from theory.down_weighting import ratio as dw
 from theory.logistic import regression
 
@@ -19,10 +20,10 @@ _INVERSE_RHO = (4, 8, 16, 32, 64)
 def _expansion_error(p: Problems, hessian: float = 1.0) -> np.ndarray:
     """The error of the first coordinate of the n-SAM gradient over ||g||, for every 1/rho."""
     w = p.params["w"]
-    g = closed_form(p, lambda _: Sgd())
+    g = closed_form(p, sgd)
     columns = []
     for inverse in _INVERSE_RHO:
-        h = gradients(Sam(0.0, "batch"), p._replace(rho=np.full(len(w), 1 / inverse)))
+        h = gradients(n_sam, p._replace(rho=np.full(len(w), 1 / inverse)))
         rows = zip(w, p.x, p.t, strict=True)
         r = np.stack([dw.first_order_ratio(*row, 1 / inverse) for row in rows])
         columns.append((h - g * (1 + hessian * (r - 1)))[:, 0] / np.linalg.norm(g, axis=1))
@@ -48,9 +49,9 @@ FIRST_ORDER = Claim(
 )
 
 
-def _energy(p: Problems, rule: Any = None, sign: float = 1.0) -> np.ndarray:
+def _energy(p: Problems, rule: FamilyAt = n_sam, sign: float = 1.0) -> np.ndarray:
     """<g, h> in one row."""
-    g, h = gradients(Sgd(), p), gradients(rule or Sam(0.0, "batch"), p._replace(rho=sign * p.rho))
+    g, h = gradients(sgd, p), gradients(rule, p._replace(rho=sign * p.rho))
     return np.sum(g * h, axis=1)[None]
 
 
@@ -70,7 +71,7 @@ def _energy_claim(name: str, d: int, statement: str) -> Claim:
         predicted=_least_energy,
         measured=_energy,
         mutants=(
-            Mutant("1-SAM", measured=partial(_energy, rule=Sam(0.0))),
+            Mutant("1-SAM", measured=partial(_energy, rule=Sam)),
             Mutant("descent instead of ascent", measured=partial(_energy, sign=-1.0)),
         ),
         theory="theory.down_weighting.ratio.least_energy",

@@ -1,6 +1,5 @@
 """What claims compare: gradients and their coordinates from sims, for many random problems at once."""
 
-from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from paper_repro.shared.at_rho import FamilyAt, RuleAt, stacked
 from sims import objectives, per_example, rules
 from sims.data.sampling import Data, Split
 from sims.models import networks
@@ -51,62 +51,55 @@ def conflicts(sample: Sample) -> Problems:
     return problems._replace(x=abs(problems.x), t=np.where(problems.mislabelled, -1.0, 1.0))
 
 
-def gradients(rule: Any, problems: Problems) -> FloatArray:
+def gradients(rule: RuleAt, problems: Problems) -> FloatArray:
     """The rule's gradient with each problem's rho, (k, d)."""
-    return np.asarray(_gradients(rule, problems))
+    return np.asarray(_gradients(stacked(rule, problems.rho), problems))
 
 
 @jax.jit
-def _gradients(rule: Any, problems: Any) -> Any:
-    def one(p: Any) -> Any:
+def _gradients(rules_at: Any, problems: Any) -> Any:
+    def one(rule: Any, p: Any) -> Any:
         objective = objectives.Objective(LINEAR, objectives.logistic)
-        moved, batch = with_rho(rule, p.rho), objectives.Batch(p.x, p.t)
-        return rules.gradient(moved, rules.init(moved, p.params), objective, p.params, batch)[0]["w"]
+        state, batch = rules.init(rule, p.params), objectives.Batch(p.x, p.t)
+        return rules.gradient(rule, state, objective, p.params, batch)[0]["w"]
 
-    return jax.vmap(one)(problems)
+    return jax.vmap(one)(rules_at, problems)
 
 
-def closed_form(p: Problems, rule: Any) -> np.ndarray:
+def closed_form(p: Problems, rule: FamilyAt) -> np.ndarray:
     """The predicted side: theory.logistic.regression.gradient with each problem's rho, (k, d)."""
     rows = zip(p.params["w"], p.x, p.t, p.rho, strict=True)
     return np.stack([regression.gradient(rule(rho), w, x, t) for w, x, t, rho in rows])
 
 
-def parts(probe: Any, problems: Problems, model: Model = LINEAR, loss: Any = objectives.logistic) -> Coordinates:
+def parts(probe: FamilyAt, problems: Problems, model: Model = LINEAR, loss: Any = objectives.logistic) -> Coordinates:
     """What sims.observables.composition sees, as numpy arrays (k, d)."""
-    return jax.tree.map(np.asarray, _parts(model, loss, probe, problems))
+    return jax.tree.map(np.asarray, _parts(model, loss, stacked(probe, problems.rho), problems))
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _parts(model: Model, loss: Any, probe: Any, problems: Any) -> Coordinates:
-    def one(p: Any) -> Coordinates:
+def _parts(model: Model, loss: Any, probes: Any, problems: Any) -> Coordinates:
+    def one(probe: Any, p: Any) -> Coordinates:
         train = Split(p.x, p.t, jnp.where(p.mislabelled, -1 - p.t, p.t))  # only whether y differs from t plays a part
         objective = objectives.Objective(model, loss)
-        return coordinates(with_rho(probe, p.rho), objective, p.params, Data(train, None, train))
+        return coordinates(probe, objective, p.params, Data(train, None, train))
 
-    return jax.vmap(one)(problems)
+    return jax.vmap(one)(probes, problems)
 
 
-def contributions(rule: Any, problems: Problems) -> FloatArray:
+def contributions(rule: FamilyAt, problems: Problems) -> FloatArray:
     """What every example contributes to the mean gradient, (k, n, d)."""
-    return np.asarray(_contributions(rule, problems))
+    return np.asarray(_contributions(stacked(rule, problems.rho), problems))
 
 
 @jax.jit
-def _contributions(rule: Any, problems: Any) -> Any:
-    def one(p: Any) -> Any:
+def _contributions(rules_at: Any, problems: Any) -> Any:
+    def one(rule: Any, p: Any) -> Any:
         n = len(p.t)
         objective, batch = objectives.Objective(LINEAR, objectives.logistic), objectives.Batch(p.x, p.t)
-        return per_example.weighted_gradient(objective, p.params, batch, jnp.eye(n) / n, with_rho(rule, p.rho))["w"]
+        return per_example.weighted_gradient(objective, p.params, batch, jnp.eye(n) / n, rule)["w"]
 
-    return jax.vmap(one)(problems)
-
-
-def with_rho(rule: Any, rho: Any) -> Any:
-    """The rule, or the base of a wrapper, with this rho; a rule without one stays as it is."""
-    if hasattr(rule, "base"):
-        return replace(rule, base=with_rho(rule.base, rho))
-    return replace(rule, rho=rho) if hasattr(rule, "rho") else rule
+    return jax.vmap(one)(rules_at, problems)
 
 
 def numbers(groups: NDArray[np.str_]) -> FloatArray:

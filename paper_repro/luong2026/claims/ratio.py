@@ -19,10 +19,11 @@ from paper_repro.luong2026.claims.random_problems import (
     numbers,
     parts,
 )
+from paper_repro.shared.at_rho import n_sam, sgd
 from sims import objectives, rules
 from sims.models import networks
 from spec.claims import AtLeast, Claim, Exact, Mutant, Sample
-from spec.rules import DownWeight, Sam, Sgd
+from spec.rules import DownWeight, Sam
 from theory.down_weighting import ratio as dw
 
 ALPHA = 0.7
@@ -31,7 +32,7 @@ ALPHA = 0.7
 def _stated_update(
     p: Problems, *, kept: float = 1 - ALPHA, swap: bool = False, groups: str = "B", shift: float = 0.0
 ) -> Any:
-    g, h = closed_form(p, lambda _: Sgd()), closed_form(p, lambda rho: Sam(rho, "batch"))
+    g, h = closed_form(p, sgd), closed_form(p, n_sam)
     found = dw.groups(dw.ratio(h, g) if swap else dw.ratio(g, h) + shift)
     return h * np.where(np.isin(found, list(groups)), kept, 1)
 
@@ -45,7 +46,7 @@ UPDATE = Claim(
     tolerance=Exact(),
     setup=logistic_problems,
     predicted=_stated_update,
-    measured=partial(gradients, DownWeight(Sam(0.0, "batch"), ALPHA)),
+    measured=partial(gradients, lambda rho: DownWeight(n_sam(rho), ALPHA)),
     mutants=(
         Mutant("alpha as the kept fraction", predicted=partial(_stated_update, kept=ALPHA)),
         Mutant("mask inverted", predicted=partial(_stated_update, groups="AC")),
@@ -69,7 +70,7 @@ def _networks(sample: Sample) -> Problems:
 
 
 def _network_parts(p: Problems) -> Any:
-    return parts(Sam(0.0, "batch"), p, _NETWORK, objectives.cross_entropy)
+    return parts(n_sam, p, _NETWORK, objectives.cross_entropy)
 
 
 def _combined(p: Problems, swap: bool = False, inverse: bool = False) -> np.ndarray:
@@ -109,7 +110,7 @@ IDENTITY = Claim(
 
 
 def _stated_regions(p: Problems, minor: float = 1.0, major: float = 1.0, swap: bool = False) -> np.ndarray:
-    at = parts(Sam(0.0), p)
+    at = parts(Sam, p)
     noise = abs(at.g_noisy) > abs(at.g_clean)
     a = np.where(noise, at.h_noisy / at.g_noisy, at.h_clean / at.g_clean) * major
     b = np.where(noise, at.h_clean / at.g_clean, at.h_noisy / at.g_noisy) * minor
@@ -119,7 +120,7 @@ def _stated_regions(p: Problems, minor: float = 1.0, major: float = 1.0, swap: b
 
 def _measured_groups(p: Problems, swap: bool = False) -> np.ndarray:
     """By dividing the simulated gradients of the two rules."""
-    g, h = gradients(Sgd(), p), gradients(Sam(0.0), p)
+    g, h = gradients(sgd, p), gradients(Sam, p)
     r = g / h if swap else h / g
     return np.where(r >= 1, 0.0, np.where(r > 0, 1.0, 2.0))
 
@@ -155,7 +156,7 @@ class _Reduced(NamedTuple):
 
 def _reduced(sample: Sample) -> _Reduced:
     p = logistic_problems(sample, d=20, times=20)
-    g, h = gradients(Sgd(), p), gradients(Sam(0.0), p)
+    g, h = gradients(sgd, p), gradients(Sam, p)
     return _Reduced(p, h / g < 1 - 1e-9)
 
 
@@ -174,7 +175,7 @@ def _least_factors(case: _Reduced, larger: float = 1.0) -> np.ndarray:
 def _minor_factors(case: _Reduced, sharpness: Any = "example", sign: float = 1.0, other: bool = False) -> np.ndarray:
     """Simulated a_minor (or a_major) there, in one row, twice."""
     p = case.problems
-    plain, moved = contributions(Sgd(), p), contributions(Sam(0.0, sharpness), p._replace(rho=sign * p.rho))
+    plain, moved = contributions(sgd, p), contributions(partial(Sam, sharpness=sharpness), p._replace(rho=sign * p.rho))
     sizes, changed = (
         np.stack([np.where(side, abs(v), 0).sum(axis=1) for side in (plain > 0, plain < 0)]) for v in (plain, moved)
     )

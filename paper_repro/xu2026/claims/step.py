@@ -29,10 +29,10 @@ VARIANTS: tuple[tuple[Any, Any], ...] = tuple(
 @cache
 def _gradients_of(precision: float) -> Any:
     """The gradients of all variants as a function of (w, x, t, y, rho)."""
-    plain = NoiseCompensated(Sam(0.0, "batch"), STRENGTH, AT_ONCE, OracleSelection(1.0, precision))
 
     def one(w: Any, x: Any, t: Any, y: Any, rho: Any) -> Any:
-        records = [replace(plain, base=Sam(rho, "batch"), sign=sign, project=project) for sign, project in VARIANTS]
+        plain = NoiseCompensated(Sam(rho, "batch"), STRENGTH, AT_ONCE, OracleSelection(1.0, precision))
+        records = [replace(plain, sign=sign, project=project) for sign, project in VARIANTS]
         bound = [Compensated(record, y, jax.random.key(named_seed("unused"))) for record in records]
         batch, params = objectives.Batch(x, t), {"w": w}
         return jnp.stack([rules.gradient(r, rules.init(r, params), LINEAR, params, batch)[0]["w"] for r in bound])
