@@ -4,6 +4,7 @@ A rule is added by one line in RULES, COMPOSED or BOUND, a model by one in MODEL
 """
 
 from collections.abc import Callable
+from dataclasses import fields
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -161,7 +162,7 @@ RULES_OF = {"convolutions, 3 classes": CONVOLVED, "two layers, 3 classes": SOME,
 PAIRS = [(case, rule) for rule in RULES for case in MODELS if rule in RULES_OF.get(case.name, RULES)]
 PAIRS += [(case, rule) for rule in COMPOSED for case in FEW]
 PAIRS += [(CASES["two layers"], rule) for rule in BOUND]
-PERTURBED_PAIRS = [(case, rule) for case, rule in PAIRS if isinstance(rule, Perturbed | Gsam | Fsam | Vasso)]
+PERTURBED_PAIRS = [(case, rule) for case, rule in PAIRS if any(field.name == "rho" for field in fields(rule))]
 
 
 def context(case: Case, batch: Batch) -> Context:

@@ -9,7 +9,8 @@ import pytest
 
 from paper_repro import checking, papers
 from paper_repro.checking import check
-from sims import factors, rules
+from sims import factors
+from sims.rules import sam
 from spec.claims import Claim
 
 
@@ -63,7 +64,7 @@ def test_perturbing_reaches_every_kind_of_result() -> None:
     assert broken.perturbed(100, broken.up) == 101
 
 
-ASCENDED, STEP_ALONG = factors.ascended, rules.step_along
+ASCENDED, STEP_ALONG = factors.ascended, sam.step_along
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, 2.0], ids=["no ascent", "descent", "twice as far"])
@@ -71,9 +72,7 @@ ASCENDED, STEP_ALONG = factors.ascended, rules.step_along
 def test_a_broken_simulator_turns_claims_red(scale: float, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     claim = next(c for c in papers.claims() if c.id == f"baek2024.{name}")
     monkeypatch.setattr(factors, "ascended", lambda net, f, rho, *rest: ASCENDED(net, f, scale * rho, *rest))
-    monkeypatch.setattr(
-        rules, "step_along", lambda *arguments: jax.tree.map(lambda e: scale * e, STEP_ALONG(*arguments))
-    )
+    monkeypatch.setattr(sam, "step_along", lambda *arguments: jax.tree.map(lambda e: scale * e, STEP_ALONG(*arguments)))
     jax.clear_caches()  # compiled programs hold the right one
     try:
         assert not check(claim, "smoke").ok
