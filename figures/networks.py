@@ -32,7 +32,8 @@ def training_curves(dataset: xr.Dataset) -> Figure:
     axes[0, 0].plot([], [], color="grey", linestyle=style.MISLABELLED, label="mislabelled")
     axes[0, 0].legend()
     axes[0, 2].legend()
-    axes[0, 2].set_ylim(bottom=max(0.0, float(dataset["test_accuracy"].isel(epoch=slice(3, None)).min()) - 0.05))
+    late = dataset["test_accuracy"].isel(epoch=slice(min(3, dataset.sizes["epoch"] - 1), None))
+    axes[0, 2].set_ylim(bottom=max(0.0, float(late.min()) - 0.05))
     return figure
 
 

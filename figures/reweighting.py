@@ -108,7 +108,7 @@ def post_filtering(dataset: xr.Dataset) -> Figure:
         for i, beta in enumerate(dataset["beta"].values):
             mean, error = style.mean_and_error(dataset["memorised"].sel(subset=subset, beta=beta))
             y = np.arange(len(names)) + 0.2 * (i - (dataset.sizes["beta"] - 1) / 2)
-            panel.errorbar(mean, y, xerr=error, fmt="os^"[i], color=f"C{i}", label=f"β = {beta:g}")
+            panel.errorbar(mean, y, xerr=error, fmt="os^Dv<>ph"[i % 9], color=f"C{i}", label=f"β = {beta:g}")
         panel.set_yticks(range(len(names)), names, fontsize=7)
         panel.set(
             xlim=(-0.03, 1.03), xlabel="memorised share of the mislabelled at the end", title=f"clean subset {subset}"

@@ -7,6 +7,7 @@ options are known to be good.
 import os
 import signal
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,7 +33,9 @@ app = typer.Typer(
 Ids = Annotated[list[str] | None, typer.Argument(help="IDs from `repro list`, or a paper's key; none: everything.")]
 Preset = Annotated[str, typer.Option(help="smoke (seconds), standard (minutes), full (hours, all controls).")]
 Seeds = Annotated[int | None, typer.Option(help="Number of seeds instead of the preset's.", metavar="N")]
-Out = Annotated[Path, typer.Option(help="Folder for results, figures and the page.", metavar="DIR")]
+Out = Annotated[
+    Path, typer.Option(help="Folder for results, figures and the page.", metavar="DIR", callback=Path.expanduser)
+]
 Resume = Annotated[bool, typer.Option("--resume/--fresh", help="Keep finished parts, or compute everything anew.")]
 Set = Annotated[
     list[str] | None,
@@ -40,7 +43,8 @@ Set = Annotated[
         "--set",
         metavar="NAME=VALUE",
         help="Change one setting, e.g. `--set Delta=0.4`, `--set rho=0.1,0.3`, `--set training.eta=0.05`, "
-        "`--set problem.name=mnist --set problem.path=DIR`. `repro list ID` shows the names.",
+        "`--set problem.name=mnist --set problem.path=DIR`, `--set 'network=Mlp(hidden=(64,))'`. `repro list ID` shows "
+        "the names.",
     ),
 ]
 Cluster = Annotated[
@@ -184,13 +188,19 @@ def _stop(*_: object) -> None:
 
 def main() -> None:
     """Entry point. Bad input ends with one sentence and exit code 2."""
+    console.replace_unprintable()
     interrupt = signal.getsignal(signal.SIGINT)
     if interrupt is signal.default_int_handler:  # not where whoever started this wants it ignored
         signal.signal(signal.SIGINT, _stop)
     try:
-        app()
+        with warnings.catch_warnings():
+            warnings.showwarning = console.show_warning  # type: ignore[assignment]  # which leaves out where it was
+            app()
     except (InputError, NonFiniteError) as error:
         Console(stderr=True, soft_wrap=True).print(f"[red]error:[/red] {escape(str(error))}")
+        sys.exit(2)
+    except MemoryError as error:
+        console.note(f"error: the run must fit the memory, and does not ({error}); finished parts are kept")
         sys.exit(2)
     except Stopped:
         Console(stderr=True, soft_wrap=True).print("stopped; finished parts are kept, the same command continues")

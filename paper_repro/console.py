@@ -1,12 +1,15 @@
 """What a user sees in the terminal."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -20,6 +23,7 @@ from rich.table import Table
 
 from paper_repro.registry import Experiment
 from spec.claims import Claim, Verdict
+from spec.validation import InputWarning
 
 LISTED = ("experiments", "claims")
 out = Console(soft_wrap=True, highlight=False)
@@ -29,6 +33,18 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
 def note(text: str) -> None:
     """Say something beside the results: output that a program reads stays as it is."""
     err.print(text, markup=False)
+
+
+def replace_unprintable() -> None:
+    """Print '?' for what the terminal's encoding lacks, instead of ending with an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def show_warning(message: Warning | str, category: type[Warning], *_: Any) -> None:
+    """Our own warnings are sentences, and others lose the line of code that they came from."""
+    note(f"warning: {message}" if category is InputWarning else f"{category.__name__}: {message}")
 
 
 def show_list(catalogue: dict[str, Any], ids: Sequence[str]) -> None:
@@ -65,12 +81,14 @@ def show_plan(configs: Sequence[tuple[Experiment, Any]], preset: str) -> None:
     """The estimated time first."""
     table = Table(title=f"{preset} preset", title_justify="left")
     for head in ("experiment", "parts", "seeds", "about, on 2 cores"):
-        table.add_column(head)
+        table.add_column(head, no_wrap=True)
     for experiment, config in configs:
         table.add_row(experiment.id, str(experiment.units(config)), str(config.seeds), _duration(experiment, preset))
     total = sum(e.seconds[preset] for e, _ in configs)
     table.add_row("together", "", "", _minutes(total))
-    out.print(table)
+    # Whole lines, however narrow the terminal, or the 80 columns of a pipe.
+    needed = Measurement.get(out, out.options.update(max_width=1000), table).maximum
+    Console(file=out.file, width=max(needed, out.width), soft_wrap=True, highlight=False).print(table)
 
 
 def _duration(experiment: Experiment, preset: str) -> str:

@@ -53,7 +53,7 @@ def entries(config: Curves) -> list[Entry]:
 
 def reported() -> xr.DataArray:
     """The curves of the paper's Fig. 1, (reported_method, reported_epoch); missing points on straight pieces filled."""
-    curves = json.loads(resources.files("paper_repro.xu2026").joinpath("fig1.json").read_text())
+    curves = json.loads(resources.files("paper_repro.xu2026").joinpath("fig1.json").read_text("utf-8"))
     epochs = np.arange(1, 201)
     accuracy = [np.interp(epochs, curves[name]["epoch"], curves[name]["acc"]) for name in METHODS]
     coords = {"reported_method": list(METHODS), "reported_epoch": epochs}
