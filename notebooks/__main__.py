@@ -5,29 +5,46 @@ python -m notebooks NOTEBOOK ... only runs the code of some, without a kernel, a
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from IPython.terminal.interactiveshell import TerminalInteractiveShell
 from IPython.utils.capture import capture_output
 from nbclient import NotebookClient
+from nbclient.output_widget import OutputWidget
 from traitlets.config import Config
+
+
+class Listening(OutputWidget):
+    """Keeps what a widget shows, and does not send it back to the kernel.
+
+    A message that is sent while the reply to a cell is waited for takes the notice of that reply with it: the socket
+    has told once that there is something to read, and the cell then waits until its timeout (nbclient, issue 312).
+    """
+
+    def send(self, *_: Any, **__: Any) -> None:
+        """Nothing."""
 
 
 def execute(path: Path) -> nbformat.NotebookNode:
     """The notebook with fresh outputs; raises the first cell's error. Widget state is left out: it is large."""
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=200, kernel_name="python3").execute()
+    client(notebook, timeout=200).execute()
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # time stamps
     return notebook
 
 
-def run(path: Path) -> int:
-    """The number of figures that the notebook's code shows; raises the first cell's error.
+def client(notebook: nbformat.NotebookNode, timeout: int) -> NotebookClient:
+    """What executes a notebook in a kernel of its own, without waiting for cells whose widgets show something."""
+    found = NotebookClient(notebook, timeout=timeout, kernel_name="python3")
+    found.widget_registry["@jupyter-widgets/output"]["OutputModel"] = Listening
+    return found
 
-    No kernel takes part: now and then one leaves a cell with widgets waiting for ever (nbclient, issue 312).
-    """
+
+def run(path: Path) -> int:
+    """The number of figures that the notebook's code shows, without a kernel; raises the first cell's error."""
     shell = TerminalInteractiveShell.instance(config=Config(HistoryManager={"enabled": False}))
     shell.display_formatter.active_types = shell.display_formatter.format_types  # a terminal's are text alone
     figures = 0
