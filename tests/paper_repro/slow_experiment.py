@@ -7,6 +7,7 @@ from typing import Any
 import xarray as xr
 
 from paper_repro import __main__ as cli
+from paper_repro import papers
 from paper_repro.registry import Experiment, Parts
 
 
@@ -42,5 +43,5 @@ EXPERIMENT = Experiment(
 )
 
 if __name__ == "__main__":
-    cli.papers.chosen_experiments = lambda ids: (EXPERIMENT,)
+    papers.chosen_experiments = lambda ids: (EXPERIMENT,)
     cli.main()

@@ -13,7 +13,7 @@ SCRIPT, ROOT = Path(__file__).with_name("slow_experiment.py"), Path(__file__).re
 
 
 def test_one_press_keeps_what_is_finished_and_what_finishes_meanwhile(tmp_path: Path) -> None:
-    command = [sys.executable, str(SCRIPT), "run", "made.up", "--preset", "smoke", "--jobs", "3", "--out"]
+    command = [sys.executable, str(SCRIPT), "run", "--preset", "smoke", "--jobs", "3", "--out"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
     process = subprocess.Popen(
         [*command, str(tmp_path)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
