@@ -51,8 +51,9 @@ def shaping(default: float) -> Any:
 
 def is_input(f: Field[Any]) -> bool:
     """Whether a field of a rule is an input of its compiled program: a number, or a rule."""
-    is_rule = isinstance(f.type, type) and issubclass(f.type, Rule)
-    return is_rule or (f.type is float and "shaping" not in f.metadata)
+    kind = getattr(f.type, "__origin__", f.type)  # that of a number declared with its range (spec.fields)
+    is_rule = isinstance(kind, type) and issubclass(kind, Rule)
+    return is_rule or (kind is float and "shaping" not in f.metadata)
 
 
 def require_number(name: str, value: Any, low: float, high: float = math.inf, *, high_open: bool = True) -> None:
