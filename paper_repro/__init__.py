@@ -1,7 +1,7 @@
 """Where theory, simulation and figures meet: papers with their claims and experiments, and what runs, judges and shows.
 
 __main__, console, settings              the command line
-catalogue, user_cache                    what there is, for a list in no time; a folder for what can be made again
+catalogue, costs, user_cache             what there is, for a list in no time; how long it takes; a folder for both
 registry, papers                         what a paper consists of, and every paper
 workflow, feasible, explore              run experiments and check claims; what can be known first; runs in memory
 checking, rates, statistics, verdicts    the judge of claims, its error rates, intervals over seeds, verdicts on disk

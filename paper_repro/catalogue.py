@@ -8,7 +8,6 @@ import hashlib
 import json
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ def read() -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         pass  # not there yet, or not ours: made again
     content = {"state": state, "papers": _papers()}
-    _keep(kept, json.dumps(content))
+    user_cache.keep(kept, json.dumps(content))
     return content
 
 
@@ -85,15 +84,3 @@ def _experiment(experiment: Any) -> dict[str, Any]:
     presets = {preset: json.loads(json.dumps(describe(config))) for preset, config in experiment.config.items()}
     about = {n: getattr(experiment, n) for n in ("id", "title", "question")}
     return about | {"presets": presets, "figures": [f.id for f in experiment.figures]}
-
-
-def _keep(path: Path, content: str) -> None:
-    """Written whole or not at all; where the cache cannot be written there is none."""
-    temporary = path.with_suffix(f".{hashlib.sha256(content.encode()).hexdigest()[:8]}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(content, "utf-8")
-        temporary.replace(path)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink()

@@ -21,6 +21,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from paper_repro import costs
 from paper_repro.registry import Experiment
 from spec.claims import Claim, Verdict
 from spec.validation import InputWarning
@@ -80,22 +81,21 @@ def _flat(prefix: str, value: Any) -> Iterator[str]:
 def show_plan(configs: Sequence[tuple[Experiment, Any]], preset: str) -> None:
     """The estimated time first."""
     table = Table(title=f"{preset} preset", title_justify="left")
-    for head in ("experiment", "parts", "seeds", "about, on 2 cores"):
+    for head in ("experiment", "parts", "seeds", "about"):
         table.add_column(head, no_wrap=True)
     for experiment, config in configs:
-        table.add_row(experiment.id, str(experiment.units(config)), str(config.seeds), _duration(experiment, preset))
-    total = sum(e.seconds[preset] for e, _ in configs)
-    table.add_row("together", "", "", _minutes(total))
+        about = _minutes(costs.estimate(experiment.id, preset))
+        table.add_row(experiment.id, str(experiment.units(config)), str(config.seeds), about)
+    known = [seconds for e, _ in configs if (seconds := costs.estimate(e.id, preset)) is not None]
+    table.add_row("together", "", "", _minutes(sum(known) if len(known) == len(configs) else None))
     # Whole lines, however narrow the terminal, or the 80 columns of a pipe.
     needed = Measurement.get(out, out.options.update(max_width=1000), table).maximum
     Console(file=out.file, width=max(needed, out.width), soft_wrap=True, highlight=False).print(table)
 
 
-def _duration(experiment: Experiment, preset: str) -> str:
-    return _minutes(experiment.seconds[preset])
-
-
-def _minutes(seconds: float) -> str:
+def _minutes(seconds: float | None) -> str:
+    if seconds is None:
+        return "not known"
     return (
         f"{seconds:.0f} s"
         if seconds < 90

@@ -36,23 +36,27 @@ class FigureBinding:
     draw: Callable[["xr.Dataset"], Any]
 
 
+def one_part(config: Any) -> int:
+    """The number of parts of an experiment whose unit is its whole configuration."""
+    return 1
+
+
 @dataclass(frozen=True)
 class Experiment:
     """config[preset] is a record with a field `seeds`; run(config, parts) returns the labelled result.
 
     units(config): how many parts it has. drawn(config): how many samples of its problem it holds at once; None: one, or
-    those of all seeds where it has one part. seconds[preset]: its time on two cores, for the estimate shown first.
+    those of all seeds where it has one part.
     """
 
     id: str
     title: str
     question: str
     config: Mapping[str, Any]
-    units: Callable[[Any], int]
     run: Callable[[Any, Parts], "xr.Dataset"]
     figures: tuple[FigureBinding, ...]
     tables: Callable[["xr.Dataset"], tuple[Table, ...]]
-    seconds: Mapping[str, float]
+    units: Callable[[Any], int] = one_part
     drawn: Callable[[Any], int] | None = None
 
     def samples(self, config: Any) -> int:

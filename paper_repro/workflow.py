@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from figures import style
-from paper_repro import cluster, console, keys, page, verdicts
+from paper_repro import cluster, console, costs, keys, page, verdicts
 from paper_repro.checking import check as check_claim
 from paper_repro.feasible import require_feasible
 from paper_repro.files import locked, results_folder, writing
@@ -92,7 +92,10 @@ def run(configs: Sequence[tuple[Experiment, Any]], preset: str, out: Path, *, ex
                 with blaming(store.diverged):
                     _finish(experiment, config, preset, store)
                 diverged += store.diverged
-                progress.finished(experiment, time.perf_counter() - start, advance.reused)
+                seconds = time.perf_counter() - start
+                if advance.reused == 0 and config == experiment.config[preset]:
+                    costs.remember(experiment.id, preset, seconds)
+                progress.finished(experiment, seconds, advance.reused)
     console.show_page(out / "index.html")
     if diverged:
         raise NonFiniteError(complaint(diverged))

@@ -7,6 +7,8 @@ from pathlib import Path
 # Compiling takes most of the time of the suite, so it does without the compiler's optimisations: they double the time
 # and change roundings only. `XLA_FLAGS= make test` tests with them, as do the evidence suite and the benchmarks.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
+# Nothing of the tests' own ends up in the cache of whoever runs them.
+os.environ["XDG_CACHE_HOME"] = str(Path(__file__).parent.parent / ".pytest_cache" / "user")
 # Programs that several tests, their subprocesses and notebooks compile are compiled once, and kept for the next run.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent.parent / ".pytest_cache" / "compiled"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")

@@ -39,7 +39,6 @@ EXPERIMENT = Experiment(
     run=run,
     figures=(),
     tables=tables,
-    seconds=dict.fromkeys(("smoke", "standard", "full"), 60.0),
 )
 
 if __name__ == "__main__":

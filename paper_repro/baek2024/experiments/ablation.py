@@ -252,7 +252,6 @@ def _experiment(name: str, title: str, standard: Ablation, full: Ablation) -> Ex
             ),
         ),
         tables=tables,
-        seconds={"smoke": 30, "standard": 90, "full": 1800},
     )
 
 

@@ -164,7 +164,6 @@ def _experiment(name: str, title: str, standard: Dependence, full: Dependence) -
             ),
         ),
         tables=tables,
-        seconds={"smoke": 15, "standard": 45, "full": 1800},
     )
 
 

@@ -69,7 +69,6 @@ UPWEIGHTING = Experiment(
     title="SAM up-weights low-loss points",
     question="Does 1-SAM amplify the gradient of an example by σ(−z+C)/σ(−z), increasing in its margin?",
     config={"smoke": Upweighting(points=5), "standard": Upweighting(), "full": Upweighting(points=41)},
-    units=lambda c: 1,
     run=lambda config, parts: parts.map(upweighting, [config])[0],
     figures=(
         FigureBinding(
@@ -80,7 +79,6 @@ UPWEIGHTING = Experiment(
         ),
     ),
     tables=lambda dataset: (_agreement(dataset),),
-    seconds={"smoke": 5, "standard": 5, "full": 6},
 )
 
 
@@ -154,7 +152,6 @@ RATIO = Experiment(
     title="When a larger ρ favours clean examples",
     question="At the same w, does a larger ρ raise the clean/mislabelled gradient ratio? Only once w has the signal.",
     config={"smoke": Ratio(_MIXTURE, seeds=8), "standard": Ratio(_MIXTURE), "full": Ratio(_MIXTURE, seeds=256)},
-    units=lambda c: 1,
     run=_run_ratio,
     figures=(
         FigureBinding(
@@ -165,7 +162,6 @@ RATIO = Experiment(
         ),
     ),
     tables=lambda dataset: (_ratio_table(dataset),),
-    seconds={"smoke": 10, "standard": 20, "full": 30},
 )
 
 

@@ -107,7 +107,6 @@ NETWORK_DYNAMICS = Experiment(
             training=Training(eta=0.1, epochs=1000, record_every=10),
         ),
     },
-    units=lambda config: 1,
     run=lambda config, parts: parts.map(network_dynamics, [config])[0],
     figures=(
         FigureBinding(
@@ -120,7 +119,6 @@ NETWORK_DYNAMICS = Experiment(
         ),
     ),
     tables=lambda dataset: (_deviations(dataset),),
-    seconds={"smoke": 10, "standard": 20, "full": 120},
 )
 
 
@@ -173,7 +171,6 @@ MARGIN_CEILING = Experiment(
     title="What J-SAM does to one margin",
     question="Does the penalty of J-SAM hold fit points back, and is its margin ceiling a level at which they rest?",
     config={"smoke": MarginCeiling(points=5), "standard": MarginCeiling(), "full": MarginCeiling(points=25)},
-    units=lambda config: 1,
     run=lambda config, parts: parts.map(margin_ceiling, [config])[0],
     figures=(
         FigureBinding(
@@ -186,5 +183,4 @@ MARGIN_CEILING = Experiment(
         ),
     ),
     tables=lambda dataset: (_crossings(dataset),),
-    seconds={"smoke": 5, "standard": 8, "full": 15},
 )

@@ -83,5 +83,4 @@ SHRINKAGE = Experiment(
         ),
     ),
     tables=tables,
-    seconds={"smoke": 10, "standard": 30, "full": 120},
 )

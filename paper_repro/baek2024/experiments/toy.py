@@ -133,5 +133,4 @@ LINEAR_TOY = Experiment(
         ),
     ),
     tables=tables,
-    seconds={"smoke": 15, "standard": 60, "full": 5400},
 )

@@ -132,7 +132,6 @@ COMPOSITION = Experiment(
         ),
     ),
     tables=tables,
-    seconds={"smoke": 20, "standard": 40, "full": 120},
 )
 
 # The published settings for MNIST 0 against 1, but for the number of examples, the bias and the second output.
@@ -161,5 +160,4 @@ LINEAR_DIGITS = Experiment(
         ),
     ),
     tables=lambda dataset: (*tables(dataset), transition(dataset)),
-    seconds={"smoke": 15, "standard": 60, "full": 150},
 )

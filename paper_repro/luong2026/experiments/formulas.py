@@ -80,7 +80,6 @@ RATIO_REGIONS = Experiment(
     title="Where 1-SAM reduces a coordinate",
     question="In which region of clean and mislabelled margins is a shared coordinate increased, reduced or reversed?",
     config={"smoke": Regions(grid=41, points=40), "standard": Regions(), "full": Regions(grid=401, points=1000)},
-    units=lambda config: 1,
     run=lambda config, parts: parts.map(regions, [config])[0],
     figures=(
         FigureBinding(
@@ -92,7 +91,6 @@ RATIO_REGIONS = Experiment(
         ),
     ),
     tables=lambda dataset: (_agreement(dataset),),
-    seconds={"smoke": 3, "standard": 4, "full": 6},
 )
 
 
@@ -166,7 +164,6 @@ SIGNAL_MEMORY = Experiment(
         "standard": SignalMemory(),
         "full": SignalMemory(rho=(0.05, 0.1, 0.2, 0.3, 0.5, 0.8), steps=100000),
     },
-    units=lambda config: 1,
     run=lambda config, parts: parts.map(signal_memory, [config])[0],
     figures=(
         FigureBinding(
@@ -178,5 +175,4 @@ SIGNAL_MEMORY = Experiment(
         ),
     ),
     tables=lambda dataset: (_phases(dataset),),
-    seconds={"smoke": 3, "standard": 30, "full": 300},
 )

@@ -120,5 +120,4 @@ def experiment(
             ),
         ),
         tables=lambda dataset: (*extra(dataset), comparison.table(dataset, f"{title}: all readings")),
-        seconds={"smoke": 20, "standard": 60, "full": 1200},
     )

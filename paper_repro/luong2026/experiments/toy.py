@@ -176,7 +176,6 @@ TOY = Experiment(
     title="The two-dimensional toy",
     question="Do SGD, SAM and SANER enter the overfitted region in this order, and is that typical of such data?",
     config={"smoke": Toy(seeds=4, steps=30), "standard": Toy(), "full": Toy(seeds=1000, steps=400)},
-    units=lambda config: 1,
     run=_run,
     figures=(
         FigureBinding(
@@ -188,5 +187,4 @@ TOY = Experiment(
         ),
     ),
     tables=tables,
-    seconds={"smoke": 5, "standard": 8, "full": 30},
 )

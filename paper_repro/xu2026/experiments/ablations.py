@@ -118,5 +118,4 @@ ABLATIONS = Experiment(
         ),
     ),
     tables=lambda dataset: (comparison.table(dataset, "Tables VI to VIII: all readings"), _reported()),
-    seconds={"smoke": 15, "standard": 40, "full": 300},
 )

@@ -81,7 +81,6 @@ ANGLES = Experiment(
         "standard": Angles(),
         "full": Angles(grid=241, points=20, seeds=256),
     },
-    units=lambda c: 1,
     run=once(angles),
     figures=(
         FigureBinding(
@@ -95,7 +94,6 @@ ANGLES = Experiment(
         ),
     ),
     tables=lambda dataset: (_zones(dataset),),
-    seconds={"smoke": 10, "standard": 20, "full": 120},
 )
 
 
@@ -161,7 +159,6 @@ RESIDUALS = Experiment(
         "standard": Residuals(),
         "full": Residuals(points=17, seeds=64),
     },
-    units=lambda c: 1,
     run=once(residuals),
     figures=(
         FigureBinding(
@@ -173,5 +170,4 @@ RESIDUALS = Experiment(
         ),
     ),
     tables=lambda dataset: (_signs(dataset),),
-    seconds={"smoke": 10, "standard": 20, "full": 90},
 )

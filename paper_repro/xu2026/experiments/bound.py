@@ -82,7 +82,6 @@ BOUND = Experiment(
     title="What the bound says",
     question="How large are the terms of Theorem 1, and which classifier do they prefer?",
     config={name: BoundTerms() for name in ("smoke", "standard", "full")},
-    units=lambda c: 1,
     run=once(bound_terms),
     figures=(
         FigureBinding(
@@ -95,5 +94,4 @@ BOUND = Experiment(
     ),
     tables=lambda dataset: (_bound_table(dataset),),
     drawn=lambda c: 0,
-    seconds={"smoke": 3, "standard": 3, "full": 3},
 )

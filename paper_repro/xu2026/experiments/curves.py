@@ -133,5 +133,4 @@ FIG_1 = Experiment(
         ),
     ),
     tables=lambda dataset: (_curve_table(dataset), _gains(dataset), _cells(), _contradictions()),
-    seconds={"smoke": 10, "standard": 20, "full": 60},
 )

@@ -174,5 +174,4 @@ DECIDING = Experiment(
         ),
     ),
     tables=tables,
-    seconds={"smoke": 20, "standard": 60, "full": 9000},
 )

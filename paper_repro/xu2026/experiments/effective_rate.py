@@ -88,7 +88,6 @@ RATES = Experiment(
         "standard": Rates(),
         "full": Rates(seeds=256),
     },
-    units=lambda c: 1,
     run=once(rates),
     figures=(
         FigureBinding(
@@ -100,7 +99,6 @@ RATES = Experiment(
         ),
     ),
     tables=lambda dataset: (_sign_table(dataset),),
-    seconds={"smoke": 10, "standard": 20, "full": 90},
 )
 
 
@@ -172,7 +170,6 @@ FINITE_BATCHES = Experiment(
         "standard": FiniteBatches(),
         "full": FiniteBatches(batch=(2, 4, 8, 16, 32, 64, 128, 256), seeds=128),
     },
-    units=lambda c: 1,
     run=once(finite_batches),
     figures=(
         FigureBinding(
@@ -184,5 +181,4 @@ FINITE_BATCHES = Experiment(
         ),
     ),
     tables=lambda dataset: (_reversals(dataset),),
-    seconds={"smoke": 10, "standard": 25, "full": 200},
 )

@@ -224,5 +224,4 @@ THRESHOLD = Experiment(
         ),
     ),
     tables=tables,
-    seconds={"smoke": 15, "standard": 40, "full": 900},
 )

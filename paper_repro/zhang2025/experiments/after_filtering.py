@@ -173,5 +173,4 @@ POST_FILTERING = Experiment(
         ),
     ),
     tables=lambda dataset: (_leak_table(dataset),),
-    seconds={"smoke": 5, "standard": 60, "full": 600},
 )

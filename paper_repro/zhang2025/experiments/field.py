@@ -181,5 +181,4 @@ FIELD = Experiment(
         ),
     ),
     tables=tables,
-    seconds={"smoke": 20, "standard": 60, "full": 7200},
 )

@@ -84,7 +84,6 @@ FINITE_WIDTH = Experiment(
         "standard": FiniteWidth(),
         "full": FiniteWidth(widths=(8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096), seeds=64),
     },
-    units=lambda config: 1,
     run=lambda config, parts: parts.map(run_width, [config])[0],
     figures=(
         FigureBinding(
@@ -95,5 +94,4 @@ FINITE_WIDTH = Experiment(
         ),
     ),
     tables=lambda dataset: (_width_table(dataset),),
-    seconds={"smoke": 10, "standard": 30, "full": 600},
 )

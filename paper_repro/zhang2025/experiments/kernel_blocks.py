@@ -161,5 +161,4 @@ KERNEL_BLOCKS = Experiment(
         ),
     ),
     tables=lambda dataset: (_table(dataset),),
-    seconds={"smoke": 5, "standard": 45, "full": 1200},
 )

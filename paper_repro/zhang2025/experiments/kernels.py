@@ -104,7 +104,6 @@ KERNEL_WIDTH = Experiment(
         "standard": KernelWidth(),
         "full": KernelWidth(widths=(32, 64, 128, 256, 512, 1024, 2048), hidden=(1, 2, 3, 5), seeds=64),
     },
-    units=lambda config: 1,
     run=lambda config, parts: parts.map(kernel_width, [config])[0],
     figures=(
         FigureBinding(
@@ -115,7 +114,6 @@ KERNEL_WIDTH = Experiment(
         ),
     ),
     tables=lambda dataset: (_slopes(dataset),),
-    seconds={"smoke": 5, "standard": 20, "full": 300},
 )
 
 

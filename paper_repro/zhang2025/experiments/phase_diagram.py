@@ -86,7 +86,6 @@ PHASE_DIAGRAM = Experiment(
         "standard": PhaseDiagram(),
         "full": PhaseDiagram(ratios=tuple(float(r) for r in np.geomspace(1e-4, 10, 41)), steps=40000),
     },
-    units=lambda config: 1,
     run=lambda config, parts: parts.map(run_phase_diagram, [config])[0],
     figures=(
         FigureBinding(
@@ -97,5 +96,4 @@ PHASE_DIAGRAM = Experiment(
         ),
     ),
     tables=lambda dataset: (_diagram_table(dataset),),
-    seconds={"smoke": 3, "standard": 60, "full": 900},
 )

@@ -122,7 +122,6 @@ PHASES = Experiment(
         "standard": Phases(),
         "full": Phases(p=(0.2, 0.4, 0.6, 0.8), steps=20000),
     },
-    units=lambda config: 1,
     run=lambda config, parts: parts.map(run_phases, [config])[0],
     figures=(
         FigureBinding(
@@ -140,5 +139,4 @@ PHASES = Experiment(
         ),
     ),
     tables=lambda dataset: (_phase_table(dataset),),
-    seconds={"smoke": 5, "standard": 15, "full": 120},
 )
