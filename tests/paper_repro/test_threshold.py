@@ -13,7 +13,7 @@ BATCH, RIGHT, SEEDS = 20, 0.5, np.array([0.9, 1.0, 1.1])
 
 
 def made_up(clean: float, slope: float) -> xr.Dataset:
-    """Orthogonal inputs whose clean examples have one residual and mislabelled ones another: threshold in closed form."""
+    """Orthogonal inputs, one residual for clean and one for mislabelled examples: the threshold has a closed form."""
     products = sign.orthogonal_products(clean, 0.6, 0.3)
     own = np.stack([*products[:2], products[2], products[2]])
     values = {f"share_{kind}": share for kind, share in zip(threshold.KINDS, (RIGHT, 0.0, 1 - RIGHT), strict=True)}
