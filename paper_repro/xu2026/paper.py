@@ -88,8 +88,8 @@ PAPER = Paper(
             "adding a little helps the direction iff precision exceeds a threshold that second moments give: 1 − Δ for "
             "large batches and weights independent of the flips, Δ once the labels are memorised (or at w = 0), less "
             "with many classes; so it falls during training. Read off some batches it names the sign of the slope of "
-            "the cosine on others in 203 of 205 decided cases (digits and MNIST-1D, three networks, nine epochs) and, at "
-            "the rule's own strength, that of its turn in 263 of 263; the population rule in 123 and 206",
+            "the cosine on others in 203 of 205 decided cases (digits and MNIST-1D, three networks, nine epochs) and, "
+            "at the rule's own strength, that of its turn in 263 of 263; the population rule in 123 and 206",
         ),
         Statement(
             "Tables I to IV: NCSAM tests better than SAM",
