@@ -1,6 +1,6 @@
 """What the project has on Luong et al. (2026): symbols, statements, experiments and claims."""
 
-from paper_repro.luong2026.claims import expansion, mixture, ratio, two_groups
+from paper_repro.luong2026.claims import expansion, mixture, orders, ratio, small_dimension, two_groups
 from paper_repro.luong2026.experiments.composition import COMPOSITION, LINEAR_DIGITS
 from paper_repro.luong2026.experiments.controls import CONTROLS
 from paper_repro.luong2026.experiments.formulas import RATIO_REGIONS, SIGNAL_MEMORY
@@ -56,11 +56,13 @@ PAPER = Paper(
         Statement(
             "README, transitional phase",
             "Down-weighting happens while the model turns from fitting clean to memorising mislabelled examples",
-            "theory.down_weighting.transition.phases",
-            ("luong2026.signal_memory_path",),
+            "theory.down_weighting.orders.order",
+            ("luong2026.signal_memory_path", "luong2026.transition_orders", "luong2026.unlearning"),
             "luong2026.signal_memory",
-            "in a linear model with orthogonal memory the order is A, C, B, C, A or A, C, A: reversal comes first and "
-            "lasts longer, and B is exactly the time in which the signal is unlearned",
+            "in a linear model with orthogonal memory the first exit from A, if any, is into C: reversal comes before "
+            "reduction. With Δ, δ = ρ‖x‖ and the speed of memory the order is A, or A C A, or A C B C A, or "
+            "A C B A B C A. The signal is unlearned in B and in that second A, where removing B misses it; a fast memory "
+            "never unlearns it",
         ),
         Statement(
             "follows for n-SAM",
@@ -79,9 +81,10 @@ PAPER = Paper(
             "follows for the mixture",
             "Expected shares of the groups among noise- and clean-dominated coordinates",
             "theory.down_weighting.expected_shares.expected_fractions",
-            ("luong2026.expected_shares",),
+            ("luong2026.expected_shares", "luong2026.shares_in_few_dimensions"),
             None,
-            "normal orthants, exact to O(n⁻²) for a w that does not depend on the sample",
+            "normal orthants, corrected for the fluctuation of the sample and for parts that lie on spheres: exact to "
+            "O(n⁻²) at any d, for a w that does not depend on the sample; with normal parts only to O(1/(nd))",
         ),
         Statement(
             "Abstract, networks",
@@ -152,5 +155,10 @@ PAPER = Paper(
         ),
     ),
     experiments=(RATIO_REGIONS, SIGNAL_MEMORY, TOY, LINEAR_DIGITS, COMPOSITION, CONTROLS, *VARIATIONS),
-    claims=ratio.CLAIMS + two_groups.CLAIMS + expansion.CLAIMS + mixture.CLAIMS,
+    claims=ratio.CLAIMS
+    + two_groups.CLAIMS
+    + orders.CLAIMS
+    + expansion.CLAIMS
+    + mixture.CLAIMS
+    + small_dimension.CLAIMS,
 )

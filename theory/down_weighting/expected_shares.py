@@ -9,14 +9,18 @@ independent standard normals a and g, and r chi of d - 2 degrees of freedom, an 
 
 so that, up to one factor for all, c_i = sum_clean s_j z_ji and n_i = -sum_mislabelled s_j z_ji, and alike with s'.
 Given the sums  M = (sum s a, sum s' a)  and  S = (sum s^2, sum s s', sum s'^2) r^2/(d - 2)  of both groups, the parts
-are normal with mean u_i M and covariance (1 - u_i^2) S: theory.down_weighting.shares gives F(u_i; M, S). Finally
+have mean u_i M and covariance (1 - u_i^2) S. Were they normal, theory.down_weighting.shares would give F(u_i; M, S). But
+v_i/sqrt(1 - u_i^2) is a coordinate of a point on a sphere of radius r in d - 2 dimensions, with fourth cumulant
+-6 r^4/((d - 2)^2 d). A Gram-Charlier term for it is (s d_c + s' d_c')^4 F/24, which the heat equation turns into second
+derivatives by S: with q = (s^2, s s', s'^2) r^2/(d - 2) of an example it is -(1/d) F''[q, q]. So
 
-    E F = F(E M, E S) + (1/2) tr(F'' K) + O(n^-2),   K the covariance of the sums over the sample,
+    E F = F(E M, E S) + (1/2) tr(F'' K) + O(n^-2),   K = Cov(M, S) over the sample - (2/d) E sum q q^T in its block of S,
 
-and E M, E S, K are Gaussian expectations of one example. Derived here.
+at any d >= 3; with normal parts (without the second term of K) the error is O(n^-2) + O(1/(n d)). E M, E S and K are
+Gaussian expectations of one example. Derived here.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,28 +54,40 @@ def expected_fractions(problem: SignalNoiseMixture, w: FloatArray, rho: float, *
     u = u[u <= 0.5]
     if u.size == 0:
         raise InputError("w must leave a coordinate with |w_i| <= ||w_perp||/2, got none")
-    mean, covariance = _sums(problem, w, rho, rtol)
+    mean, covariance, squares = sums(problem, w, rho, rtol=rtol)
+    covariance = covariance - 2 / problem.d * squares
     largest = float(np.max(u) ** 2)
     if largest == 0:
-        return _second_order(mean, covariance, 0.0)
+        return second_order(mean, covariance, 0.0)
     nodes = largest * (1 + np.cos(np.pi * np.arange(DEGREE + 1) / DEGREE)) / 2  # of Chebyshev, ends included
-    values = np.stack([_second_order(mean, covariance, float(np.sqrt(v))) for v in nodes]).reshape(DEGREE + 1, 9)
+    values = np.stack([second_order(mean, covariance, float(np.sqrt(v))) for v in nodes]).reshape(DEGREE + 1, 9)
     fit = np.polynomial.chebyshev.chebfit(2 * nodes / largest - 1, values, DEGREE)
     return np.polynomial.chebyshev.chebval(2 * u**2 / largest - 1, fit).mean(axis=-1).reshape(3, 3)
 
 
-def _sums(problem: SignalNoiseMixture, w: FloatArray, rho: float, rtol: float) -> tuple[FloatArray, FloatArray]:
-    """Mean (10,) and covariance (10, 10) over the sample of the sums of the clean, then of the mislabelled examples."""
+class Sums(NamedTuple):
+    """Of M and S of the clean, then of the mislabelled examples: mean (10,), covariance over the sample (10, 10), and
+    E sum q q^T (10, 10), which is zero outside of the blocks of S.
+    """
+
+    mean: FloatArray
+    covariance: FloatArray
+    squares: FloatArray
+
+
+def sums(problem: SignalNoiseMixture, w: FloatArray, rho: float, *, rtol: float = 1e-5) -> Sums:
+    """The moments of the sums of a sample, for a w that does not depend on it."""
     n, stratified = problem.n, problem.flips == "stratified"
     flipped = round(problem.Delta * n) / n if stratified else problem.Delta
-    mean, covariance = np.zeros(2 * SUMS), np.zeros((2 * SUMS, 2 * SUMS))
+    mean, covariance, squares = np.zeros(2 * SUMS), *np.zeros((2, 2 * SUMS, 2 * SUMS))
     for k, share in enumerate((1 - flipped, flipped)):
         q, qq = _example_moments(problem, w, rho, mislabelled=k == 1, rtol=rtol)
-        at = slice(SUMS * k, SUMS * (k + 1))
+        at, of_squares = slice(SUMS * k, SUMS * (k + 1)), slice(SUMS * k + 2, SUMS * (k + 1))
         mean[at] = n * share * q
         covariance[at, at] = n * share * (qq - np.outer(q, q) * stratified)
+        squares[of_squares, of_squares] = n * share * qq[2:, 2:]
     # With Bernoulli flips an example is in one of the groups; with stratified ones both groups have a fixed size.
-    return mean, covariance if stratified else covariance - np.outer(mean, mean) / n
+    return Sums(mean, covariance if stratified else covariance - np.outer(mean, mean) / n, squares)
 
 
 def _example_moments(
@@ -95,8 +111,11 @@ def _example_moments(
     return values[:SUMS], values[SUMS:].reshape(SUMS, SUMS)
 
 
-def _second_order(mean: FloatArray, covariance: FloatArray, u: float) -> FloatArray:
-    """F(mean) + (1/2) tr(F'' covariance) at u, by central differences along the principal axes of the covariance."""
+def second_order(mean: FloatArray, covariance: FloatArray, u: float) -> FloatArray:
+    """F(mean) + (1/2) tr(F'' covariance) at u, (3, 3), by central differences along the covariance's principal axes.
+
+    The covariance may be indefinite: an axis of negative variance counts against the others.
+    """
 
     def F(sums: FloatArray) -> FloatArray:
         (M_c, S_c), (M_n, S_n) = (np.split(part, [2]) for part in np.split(sums, 2))
@@ -108,6 +127,6 @@ def _second_order(mean: FloatArray, covariance: FloatArray, u: float) -> FloatAr
     centre = F(mean)
     total = centre.copy()
     for value, axis in zip(values, axes.T, strict=True):
-        h = STEP * np.sqrt(max(value, 0.0)) * axis
-        total += (F(mean + h) + F(mean - h) - 2 * centre) / (2 * STEP**2)
+        h = STEP * np.sqrt(abs(value)) * axis
+        total += np.sign(value) * (F(mean + h) + F(mean - h) - 2 * centre) / (2 * STEP**2)
     return total

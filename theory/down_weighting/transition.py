@@ -5,10 +5,11 @@ r"""The transitional phase in time: a signal that all examples share, and a memo
 By symmetry the path has three numbers: the signal weight w_1 and the memory weights v_c, v_n (t_j times the weight of
 example j), so that m_c = B w_1 + gamma v_c and m_n = -B w_1 + gamma v_n. The signal coordinate is the two-group
 coordinate of theory.down_weighting.two_groups with beta = Delta/(1 - Delta) and delta = rho sqrt(B^2 + gamma^2); a
-memory coordinate belongs to one example, so that its ratio is an amplification: group A for ever. While mislabelled
-examples dominate the signal coordinate, plain descent unlearns the signal (w_1 falls). There group C means that 1-SAM
-still learns it, and group B that 1-SAM unlearns it too, only more slowly: removing group B slows exactly the unlearning
-of the signal. All derived here.
+memory coordinate belongs to one example, so that its ratio is an amplification: group A for ever. While mislabelled examples dominate the
+signal coordinate, plain descent unlearns the signal (w_1 falls). There group C means that 1-SAM still learns it, group
+B that 1-SAM unlearns it too, only more slowly, and group A that it unlearns it faster. Which of these occur, and in
+which order: theory.down_weighting.orders.
+All derived here.
 """
 
 from collections.abc import Callable
@@ -86,10 +87,9 @@ class Phase(NamedTuple):
 def phases(model: SignalMemory, rho: float, *, end: float) -> tuple[Phase, ...]:
     r"""The groups of the signal coordinate along the flow of 1-SAM up to time `end` (step size times steps), in order.
 
-    It starts in A, clean-dominated. It leaves A by a pole of r, where the parts cancel, into C, because there the clean
-    side has the larger margin and so the larger amplification. B is the time in which w_1 falls. In all cases we have
-    seen the order is A, C, B, C, A when memory is slow (gamma^2/n small beside B^2, and rho not small), else A, C, A:
-    the window of group B need not exist, and reversal (C) lasts longer than it.
+    It starts in A, clean-dominated, and leaves it, if at all, by a pole of r, where the parts cancel, into C: there the
+    clean side has the larger margin and so the larger amplification. w_1 falls in B and where A is noise-dominated.
+    The possible orders, and their conditions: theory.down_weighting.orders.
     Descent with step eta changes group within O(1) steps of time/eta. Raises InputError for parameters out of range.
 
     >>> from theory.down_weighting.transition import SignalMemory

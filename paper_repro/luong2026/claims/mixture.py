@@ -58,7 +58,7 @@ PATH = Claim(
     origin="derived",
     source=OURS,
     statement="With one signal and a memory coordinate for each example, three numbers follow the training of all "
-    "weights, and removing group B only slows the unlearning of the signal.",
+    "weights, with group B removed or not: there the signal is unlearned more slowly.",
     regime="orthogonal memory, w = 0 at the start, 1-SAM, full batch, with and without down-weighting",
     tolerance=Exact(),
     setup=lambda s: s,
