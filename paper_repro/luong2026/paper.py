@@ -61,8 +61,8 @@ PAPER = Paper(
             "luong2026.signal_memory",
             "in a linear model with orthogonal memory the first exit from A, if any, is into C: reversal comes before "
             "reduction. With Δ, δ = ρ‖x‖ and the speed of memory the order is A, or A C A, or A C B C A, or "
-            "A C B A B C A. The signal is unlearned in B and in that second A, where removing B misses it; a fast memory "
-            "never unlearns it",
+            "A C B A B C A. The signal is unlearned in B and in that second A, where removing B misses it; with a fast "
+            "memory it never is",
         ),
         Statement(
             "follows for n-SAM",

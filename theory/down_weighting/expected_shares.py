@@ -9,12 +9,12 @@ independent standard normals a and g, and r chi of d - 2 degrees of freedom, an 
 
 so that, up to one factor for all, c_i = sum_clean s_j z_ji and n_i = -sum_mislabelled s_j z_ji, and alike with s'.
 Given the sums  M = (sum s a, sum s' a)  and  S = (sum s^2, sum s s', sum s'^2) r^2/(d - 2)  of both groups, the parts
-have mean u_i M and covariance (1 - u_i^2) S. Were they normal, theory.down_weighting.shares would give F(u_i; M, S). But
-v_i/sqrt(1 - u_i^2) is a coordinate of a point on a sphere of radius r in d - 2 dimensions, with fourth cumulant
+have mean u_i M and covariance (1 - u_i^2) S. Were they normal, theory.down_weighting.shares would give F(u_i; M, S).
+But v_i/sqrt(1 - u_i^2) is a coordinate of a point on a sphere of radius r in d - 2 dimensions, with fourth cumulant
 -6 r^4/((d - 2)^2 d). A Gram-Charlier term for it is (s d_c + s' d_c')^4 F/24, which the heat equation turns into second
 derivatives by S: with q = (s^2, s s', s'^2) r^2/(d - 2) of an example it is -(1/d) F''[q, q]. So
 
-    E F = F(E M, E S) + (1/2) tr(F'' K) + O(n^-2),   K = Cov(M, S) over the sample - (2/d) E sum q q^T in its block of S,
+    E F = F(E M, E S) + (1/2) tr(F'' K) + O(n^-2),   K = Cov(M, S) over the sample - (2/d) E sum q q^T for S,
 
 at any d >= 3; with normal parts (without the second term of K) the error is O(n^-2) + O(1/(n d)). E M, E S and K are
 Gaussian expectations of one example. Derived here.

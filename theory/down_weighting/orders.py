@@ -6,8 +6,8 @@ The flow of 1-SAM moves the two margins by three numbers alone: the noise rate D
 
     m_c' = (s_c - beta s_n) + kappa s_c,   m_n' = -(s_c - beta s_n) + kappa s_n,   s = sigma(delta - m), m(0) = 0.
 
-Write P = sigma(-m_c) - beta sigma(-m_n) and Q = s_c - beta s_n, so that r = Q/P; w_1 falls iff Q < 0. For 0 < Delta < 1/2
-and any delta, kappa > 0:
+Write P = sigma(-m_c) - beta sigma(-m_n) and Q = s_c - beta s_n, so that r = Q/P; w_1 falls iff Q < 0. For any delta,
+kappa > 0 and 0 < Delta < 1/2:
 
 1. m_c > m_n for t > 0: where they are equal, m_c' - m_n' = 2 (1 - beta) s > 0.
 2. While P > 0 the group is A (m_c > m_n and clean-dominated: theory.down_weighting.two_groups). At P = 0 Q > 0, because

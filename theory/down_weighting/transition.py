@@ -5,10 +5,10 @@ r"""The transitional phase in time: a signal that all examples share, and a memo
 By symmetry the path has three numbers: the signal weight w_1 and the memory weights v_c, v_n (t_j times the weight of
 example j), so that m_c = B w_1 + gamma v_c and m_n = -B w_1 + gamma v_n. The signal coordinate is the two-group
 coordinate of theory.down_weighting.two_groups with beta = Delta/(1 - Delta) and delta = rho sqrt(B^2 + gamma^2); a
-memory coordinate belongs to one example, so that its ratio is an amplification: group A for ever. While mislabelled examples dominate the
-signal coordinate, plain descent unlearns the signal (w_1 falls). There group C means that 1-SAM still learns it, group
-B that 1-SAM unlearns it too, only more slowly, and group A that it unlearns it faster. Which of these occur, and in
-which order: theory.down_weighting.orders.
+memory coordinate belongs to one example, so that its ratio is an amplification: group A for ever. While mislabelled
+examples dominate the signal coordinate, plain descent unlearns the signal (w_1 falls). There group C means that 1-SAM
+still learns it, group B that 1-SAM unlearns it too, only more slowly, and group A that it unlearns it faster. Which of
+these occur, and in which order: theory.down_weighting.orders.
 All derived here.
 """
 

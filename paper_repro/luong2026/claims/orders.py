@@ -90,9 +90,9 @@ ORDER = Claim(
     id="luong2026.transition_orders",
     origin="derived",
     source=OURS,
-    statement="The signal coordinate passes the groups in the order A, or A C A, or A C B C A, or A C B A B C A, as the "
-    "noise rate, delta = rho ||x|| and the speed of memory kappa = gamma^2/(n (1 - Delta) B^2) say; the first exit from "
-    "A is into C.",
+    statement="The signal coordinate passes the groups in the order A, or A C A, or A C B C A, or A C B A B C A: the "
+    "noise rate, delta = rho ||x|| and the speed of memory kappa = gamma^2/(n (1 - Delta) B^2) say which. The first "
+    "exit from A is into C.",
     regime="signal and orthogonal memory, 1-SAM from zero, small steps; all four orders occur here",
     tolerance=Exact(),
     setup=lambda s: s,

@@ -125,36 +125,29 @@ def test_expected_fractions_of_the_mixture(problem, weights, rng):
     assert (abs(shares.mean(axis=0) - expected) < 4.5 * error).all()
 
 
-def few_dimensions(n, samples, rng):
-    """Shares of the last of three coordinates, as they are, and with its noise given its length made normal: paired."""
-    k, e = round(0.25 * n), np.where(np.arange(n) < round(0.25 * n), -1.0, 1.0)
-    z = 0.9 * rng.normal(size=(samples, n, 3))
+def last_of_three(n, samples, rng):
+    """Mean shares of the last of three coordinates over many samples at once."""
+    noisy = np.arange(n) < round(0.25 * n)
+    e, z = np.where(noisy, -1.0, 1.0), 0.9 * rng.normal(size=(samples, n, 3))
     z[..., 0] = 1.4
     m = e * (z @ np.array([0.8, 1.4, 0.0]))
     weights = [expit(shift - m) for shift in (0.0, 0.3 * np.linalg.norm(z, axis=2))]
-    normal = abs(z[..., 2]) * rng.normal(size=(samples, n))
-    found = []
-    for v in (z[..., 2], normal):
-        parts = [np.sum(e * s * v * mask, axis=1) for mask in (np.arange(n) >= k, np.arange(n) < k) for s in weights]
-        found.append(tally(*parts).ravel())
-    return np.array(found)
+    parts = [np.sum(e * s * z[..., 2] * mask, axis=1) for mask in (~noisy, noisy) for s in weights]
+    return tally(*parts).ravel()
 
 
-def test_parts_on_spheres_shift_the_shares_by_one_over_n(rng):
-    """d = 3, where a part given its length is a sign: what normal parts miss is what the formula adds, and halves."""
-    w, differences = np.array([0.8, 1.4, 0.0]), []
-    for n in (24, 48):
+def test_in_few_dimensions_parts_are_coordinates_on_spheres(rng):
+    """d = 3, where a part of given length is a sign. With normal parts the error is of the order 1/(n d)."""
+    w = np.array([0.8, 1.4, 0.0])
+    for n, normal_is_off in ((24, 5.5), (48, 0.0)):
         law = SignalNoiseMixture(n=n, d=3, B=1.4, gamma=0.9, Delta=0.25, noise="orthogonal")
-        sums = expected_shares.sums(law, w, 0.3, rtol=1e-3)
+        rows = np.array([last_of_three(n, 4000, rng) for _ in range(32)])
+        mean, error = rows.mean(axis=0), rows.std(axis=0, ddof=1) / np.sqrt(32)
         stated = expected_shares.expected_fractions(law, w, 0.3, rtol=1e-3).ravel()
-        differences.append(stated - expected_shares.second_order(sums.mean, sums.covariance, 0.0).ravel())
-        rows = np.array([few_dimensions(n, 4000, rng) for _ in range(32)])
-        paired = rows[:, 0] - rows[:, 1]
-        error = paired.std(axis=0, ddof=1) / np.sqrt(32)
-        assert (abs(paired.mean(axis=0) - differences[-1]) < 4.5 * error).all()
-        assert (abs(paired.mean(axis=0)) > 5 * error).any()
-    largest = np.argmax(abs(differences[0]))
-    assert differences[0][largest] / differences[1][largest] == pytest.approx(2, rel=0.05)
+        assert (abs(mean - stated) < 4.5 * error).all()
+        sums = expected_shares.sums(law, w, 0.3, rtol=1e-3)
+        normal = expected_shares.second_order(sums.mean, sums.covariance, 0.0).ravel()
+        assert (abs(mean - normal) > normal_is_off * error).any()
 
 
 def test_noise_along_the_signal_changes_little_but_is_counted(rng):
