@@ -11,7 +11,7 @@ from figures import down_weighting as draw
 from paper_repro.luong2026.claims.random_problems import numbers
 from paper_repro.luong2026.claims.two_groups import CLEAN, Margins, simulated_ratio
 from paper_repro.registry import Experiment, FigureBinding, Table
-from spec.fields import Checked, Count, Grid, NoiseRate, NonNegative, Positive, RemovedFraction, Steps, Whole
+from spec.fields import Checked, Count, Grid, NonNegative, Positive, RemovedFraction, Steps, Whole, Within
 from spec.seeds import named_seed
 from theory.down_weighting import transition, two_groups
 
@@ -24,7 +24,7 @@ class Regions(Checked):
     """
 
     noisy: Grid[Count] = (5, 2)
-    delta: NonNegative = 1.5
+    delta: Positive = 1.5
     grid: Annotated[int, Whole(2, 10**4)] = 161
     points: Annotated[int, Whole(1, 10**6)] = 250
     seeds: Count = 1
@@ -101,7 +101,7 @@ class SignalMemory(Checked):
     n: Annotated[int, Whole(2)] = 200
     B: Positive = 1.0
     gamma: Positive = 1.5
-    Delta: NoiseRate = 0.3
+    Delta: Annotated[float, Within(0.0, 0.5, low_open=True)] = 0.3
     rho: Grid[NonNegative] = (0.1, 0.3, 0.5)
     alpha: Grid[RemovedFraction] = (0.0, 0.5, 1.0)
     eta: Positive = 0.1
