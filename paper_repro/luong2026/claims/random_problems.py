@@ -30,7 +30,7 @@ class Problems(NamedTuple):
 
     params: Any
     x: FloatArray
-    t: FloatArray
+    t: NDArray[Any]
     mislabelled: NDArray[np.bool_]
     rho: FloatArray
 

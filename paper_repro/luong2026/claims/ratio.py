@@ -64,7 +64,7 @@ _NETWORK = networks.mlp((4, 6, 3), activation=jax.numpy.tanh)
 def _networks(sample: Sample) -> Problems:
     p = logistic_problems(sample, d=4)
     keys = jax.random.split(jax.random.key(sample.seed), sample.count)
-    classes = np.random.default_rng(sample.seed).integers(0, 3, p.t.shape).astype(float)
+    classes = np.random.default_rng(sample.seed).integers(0, 3, p.t.shape)
     params = jax.vmap(lambda key: _NETWORK.init(key, jax.numpy.float64))(keys)
     return p._replace(params=params, t=classes)
 
