@@ -151,9 +151,10 @@ def _computing() -> tuple[Any, Any]:
     """(papers, workflow). float64 is allowed from here on; experiments choose their precision."""
     import jax
 
-    from paper_repro import papers, workflow
+    from paper_repro import compiling, papers, workflow
 
     jax.config.update("jax_enable_x64", True)
+    compiling.begin()
     return papers, workflow
 
 

@@ -183,6 +183,11 @@ def show_check_summary(verdicts: Sequence[Verdict]) -> None:
         out.print(f"[red]failed:[/red] {', '.join(failed)}")
 
 
+def show_compiling(sentence: str) -> None:
+    """What compiling took of a run."""
+    out.print(sentence, markup=False)
+
+
 def show_page(path: Path) -> None:
     """Say where the page is."""
     out.print(f"page: {path.resolve()}", markup=False)

@@ -61,6 +61,7 @@ class Store:
     ) -> None:
         self.out, self.experiment, self.executor, self.advance = out, experiment, executor, advance
         self.fresh = fresh
+        self.seconds = 0.0  # that computing took, added up over parts
         self.diverged: list[str] = []  # runs that left the finite numbers, a line for each
 
     @property
@@ -115,6 +116,7 @@ class Store:
             raise diverged
 
     def _keep(self, dataset: xr.Dataset, key: Key) -> None:
+        self.seconds += dataset.attrs["seconds"]
         save(dataset.assign_attrs(key=keys.text(key)), self.part(key))
         self.advance(False)
 

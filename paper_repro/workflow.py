@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from figures import style
-from paper_repro import cluster, console, costs, keys, page, verdicts
+from paper_repro import cluster, compiling, console, costs, keys, page, verdicts
 from paper_repro.checking import check as check_claim
 from paper_repro.feasible import require_feasible
 from paper_repro.files import locked, results_folder, writing
@@ -19,9 +19,12 @@ from paper_repro.papers import PAPERS
 from paper_repro.registry import Experiment
 from paper_repro.settings import UnknownSettingError, adjusted
 from paper_repro.store import Store
+from sims import programs
 from sims.divergence import blaming, complaint
 from spec.claims import Claim, Verdict
 from spec.validation import NonFiniteError, require
+
+TOGETHER = 24  # claims between two times that compiled programs are forgotten
 
 
 def cores() -> int:
@@ -82,6 +85,7 @@ def run(configs: Sequence[tuple[Experiment, Any]], preset: str, out: Path, *, ex
     Raises NonFiniteError at the end where runs diverged, naming them; all others are kept and shown.
     """
     diverged: list[str] = []
+    computing = 0.0
     with results_folder(out, files=[f"{experiment.id}.nc" for experiment, _ in configs]):
         console.show_plan(configs, preset)
         with console.progress() as progress:
@@ -92,10 +96,13 @@ def run(configs: Sequence[tuple[Experiment, Any]], preset: str, out: Path, *, ex
                 with blaming(store.diverged):
                     _finish(experiment, config, preset, store)
                 diverged += store.diverged
+                computing += store.seconds
+                programs.forget()  # experiments share hardly any
                 seconds = time.perf_counter() - start
                 if advance.reused == 0 and config == experiment.config[preset]:
                     costs.remember(experiment.id, preset, seconds)
                 progress.finished(experiment, seconds, advance.reused)
+    console.show_compiling(compiling.SPENT.told(computing))
     console.show_page(out / "index.html")
     if diverged:
         raise NonFiniteError(complaint(diverged))
@@ -122,16 +129,21 @@ def check(claims: Sequence[Claim], preset: str, out: Path, *, executor: Executor
         verdicts.write(out, claim, verdict, preset, code)
         return verdict, time.perf_counter() - start
 
-    found = []
+    found, computing = [], 0.0
     with results_folder(out):
-        for claim, (verdict, seconds) in zip(claims, executor.map(checked, claims), strict=True):
-            found.append(verdict)
-            if not as_json:
-                console.show_verdict(claim, verdict, seconds)
+        for start in range(0, len(claims), TOGETHER):
+            some = claims[start : start + TOGETHER]
+            for claim, (verdict, seconds) in zip(some, executor.map(checked, some), strict=True):
+                found.append(verdict)
+                computing += seconds
+                if not as_json:
+                    console.show_verdict(claim, verdict, seconds)
+            programs.forget()
     if as_json:
         print(json.dumps([verdicts.plain(asdict(v)) for v in found], indent=1))
     else:
         console.show_check_summary(found)
+        console.show_compiling(compiling.SPENT.told(computing))
     return all(v.ok for v in found)
 
 
