@@ -11,7 +11,7 @@ from figures import down_weighting as draw
 from paper_repro.luong2026.claims.random_problems import numbers
 from paper_repro.luong2026.claims.two_groups import CLEAN, Margins, simulated_ratio
 from paper_repro.registry import Experiment, FigureBinding, Table
-from spec.fields import Checked, Count, Grid, NonNegative, Positive, RemovedFraction, Steps, Whole, Within
+from spec.fields import Checked, Count, Grid, Positive, RemovedFraction, Steps, Whole, Within
 from spec.seeds import named_seed
 from theory.down_weighting import transition, two_groups
 
@@ -102,7 +102,7 @@ class SignalMemory(Checked):
     B: Positive = 1.0
     gamma: Positive = 1.5
     Delta: Annotated[float, Within(0.0, 0.5, low_open=True)] = 0.3
-    rho: Grid[NonNegative] = (0.1, 0.3, 0.5)
+    rho: Grid[Positive] = (0.1, 0.3, 0.5)
     alpha: Grid[RemovedFraction] = (0.0, 0.5, 1.0)
     eta: Positive = 0.1
     steps: Steps = 20000

@@ -22,6 +22,7 @@ from spec.problems import RealData
 from spec.rules import Sgd
 from spec.seeds import named_seeds
 from spec.training import Training
+from spec.validation import require
 from theory import ntk
 from theory.reweighting import regrowth
 
@@ -73,6 +74,10 @@ def _measured(unit: _Unit) -> xr.Dataset:
     start = model.init(start_key, jnp.float32)
     end = trained(start, sampling.Data(*splits), start_key)
     y, y_clean = (np.asarray(s.y, dtype=float) for s in splits[:2])
+    both = 0 < np.sum(y_clean > 0) < len(y_clean)
+    require(
+        bool(both), "n_validation", problem.n_validation, f"so large that both classes of {unit.pair} are among them"
+    )
     kinds: dict[str, xr.Dataset] = {}
     for name, params in (("initial", start), ("trained", end)):
         cross, among = (
