@@ -1,5 +1,6 @@
 """The workers of a Dask scheduler as an executor (extra `cluster`); what they must have: paper_repro.store."""
 
+import logging
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Executor
 from contextlib import contextmanager, suppress
@@ -31,6 +32,8 @@ def _client(address: str) -> Any:
         from distributed import Client
     except ImportError:
         raise InputError(f"--cluster needs the extra `cluster` (dask, distributed), got {address!r}") from None
+    for name in ("distributed", "distributed.client"):  # which print traces of what is said here in a sentence
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return Client(address, timeout=10)
     except Exception as error:  # what an address can be wrong about is of many kinds
