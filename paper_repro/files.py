@@ -94,7 +94,9 @@ def set_aside(path: Path, why: str) -> None:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """One process at a time in this folder; the system gives the lock back when a process ends, however it ends."""
-    with writing(folder / ".lock"), (folder / ".lock").open("a") as file:
+    with writing(folder / ".lock"):
+        file = (folder / ".lock").open("a")
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

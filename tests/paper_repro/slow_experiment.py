@@ -9,12 +9,13 @@ import xarray as xr
 from paper_repro import __main__ as cli
 from paper_repro import papers
 from paper_repro.registry import Experiment, Parts
+from spec.fields import Count, Grid, NonNegative
 
 
 @dataclass(frozen=True)
 class Waits:
-    seconds: tuple[float, ...] = (0.1, 1.0, 60.0, 0.1)
-    seeds: int = 2
+    seconds: Grid[NonNegative] = (0.1, 1.0, 60.0, 0.1)
+    seeds: Count = 2
 
 
 def wait(seconds: float) -> xr.Dataset:
