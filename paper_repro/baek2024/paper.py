@@ -11,6 +11,7 @@ from paper_repro.baek2024.claims import (
     network_gradients,
     network_margins,
     ratio,
+    ratio_between_radii,
 )
 from paper_repro.baek2024.experiments.ablation import DIGITS, MNIST1D
 from paper_repro.baek2024.experiments.dependence import DEPENDENCE, DEPENDENCE_MNIST1D
@@ -63,9 +64,18 @@ PAPER = Paper(
             "Section 3, reading",
             "SAM up-weights clean examples, which have the lower loss early in training",
             "theory.logistic.regression.clean_noisy_ratio_log_slope",
-            ("baek2024.ratio_slope", "baek2024.ratio_condition", "baek2024.population_sign"),
+            (
+                "baek2024.ratio_slope",
+                "baek2024.ratio_condition",
+                "baek2024.ratio_gain",
+                "baek2024.ratio_slope_is_local",
+                "baek2024.ratio_of_separated_margins",
+                "baek2024.population_sign",
+            ),
             "baek2024.clean_noisy_ratio",
-            "holds exactly when the mislabelled have the larger self-weighted weight; in population, when w_1 > 0",
+            "a slightly larger ρ favours clean examples exactly when the mislabelled have the larger self-weighted "
+            "weight; in population, when w_1 > 0. The sign may turn at a larger ρ; where every clean margin exceeds every "
+            "mislabelled one it never does",
         ),
         Statement(
             "Section 3, linear experiment",
@@ -206,6 +216,7 @@ PAPER = Paper(
     claims=gradients.CLAIMS
     + example_weights.CLAIMS
     + ratio.CLAIMS
+    + ratio_between_radii.CLAIMS
     + expectations.CLAIMS
     + accuracy.CLAIMS
     + network_gradients.CLAIMS

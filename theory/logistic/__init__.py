@@ -1,5 +1,6 @@
 """Sharpness-aware logistic regression in closed form (Baek et al. 2024, Section 3).
 
 regression   at finite n: margins, example weights, gradients, the robust loss, amplification, reordering, ratios
+ratio        the clean/mislabelled ratio between two radii: what holds for all, and what only near one
 mixture      over the signal-plus-noise mixture: exact test accuracy, expected gradient norms, fixed shifts
 """

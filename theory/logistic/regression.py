@@ -237,8 +237,9 @@ def clean_noisy_ratio_log_slope(z: FloatArray, norms: FloatArray, mislabelled: N
 
         sum_clean g ||x|| (1 - s) / sum_clean g  -  sum_mislabelled g ||x|| (1 - s) / sum_mislabelled g
 
-    For equal norms c this is c [ sum_mislabelled s^2 / sum_mislabelled s - sum_clean s^2 / sum_clean s ]: a larger rho
-    raises the clean share *at the same w* exactly when the mislabelled examples have the larger self-weighted weight.
+    For equal norms c this is c [ sum_mislabelled s^2 / sum_mislabelled s - sum_clean s^2 / sum_clean s ]: at the same w
+    the clean share has a positive *derivative* in rho exactly when the mislabelled examples have the larger
+    self-weighted weight. It says nothing of a radius far away: theory.logistic.ratio.
     """
     clean, noisy = (
         np.average(r * -np.expm1(log_s), weights=np.exp(log_s - log_s.max()) * r)

@@ -84,8 +84,8 @@ RATIO_CONDITION = Claim(
     origin="derived",
     source=OURS,
     statement=(
-        "A larger rho raises the clean/mislabelled gradient ratio at the same w exactly when the mislabelled examples "
-        "have the larger self-weighted mean weight, sum s^2/sum s."
+        "The derivative of the clean/mislabelled gradient ratio by rho, at the same w, is positive exactly when the "
+        "mislabelled examples have the larger self-weighted mean weight, sum s^2/sum s."
     ),
     regime="equal norms, fixed w, relative slope above 1e-6 in size (numerical sign)",
     tolerance=Ordering(),
