@@ -74,8 +74,8 @@ PAPER = Paper(
             ),
             "baek2024.clean_noisy_ratio",
             "a slightly larger ρ favours clean examples exactly when the mislabelled have the larger self-weighted "
-            "weight; in population, when w_1 > 0. The sign may turn at a larger ρ; where every clean margin exceeds every "
-            "mislabelled one it never does",
+            "weight; in population, when w_1 > 0. The sign may turn at a larger ρ; where every clean margin exceeds "
+            "every mislabelled one it never does",
         ),
         Statement(
             "Section 3, linear experiment",
