@@ -14,7 +14,7 @@ from sims.rules import ascent_step, gradient
 from sims.rules.bound import Labelled
 from sims.rules.compensation import Compensated, Params, perturbation, simulated_noise
 from spec.observables import Correction
-from spec.rules import Compensation, NoiseCompensated, Sgd
+from spec.rules import Compensation, NoiseCompensated, Rule, Sgd
 from spec.validation import InputError
 
 SATURATED = 2**30  # a step by which every schedule is at full strength
@@ -36,7 +36,9 @@ def correction(wanted: Correction) -> Observable:
     """
     batch = wanted.batch
 
-    def observe(rule: Compensated, objective: Objective, params: Params, data: Data) -> dict[str, jax.Array]:
+    def observe(rule: Rule, objective: Objective, params: Params, data: Data) -> dict[str, jax.Array]:
+        if not isinstance(rule, Compensated):
+            raise InputError(f"rule must be NoiseCompensated or OracleAscent to have a correction, got {rule.name}")
         record = rule.record
         if record.base.sharpness != "batch":
             raise InputError(f"base must have sharpness 'batch' for its correction, got {record.base.sharpness!r}")

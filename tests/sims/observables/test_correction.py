@@ -130,3 +130,9 @@ def test_bad_batches_and_shards_are_refused(rng, key):
     shards = NoiseCompensated(Sam(RHO, 2), 0.7, LATE, MarginSelection(0.5))
     with pytest.raises(InputError, match="sharpness"):
         correction(Correction(BATCH))(bind(shards, Context(data.train, None, key)), CASE.objective, params, data)
+
+
+def test_a_rule_without_a_correction_is_named(rng):
+    params, data = problem(rng)
+    with pytest.raises(InputError, match="rule must be NoiseCompensated or OracleAscent"):
+        correction(Correction(BATCH))(Sam(RHO), CASE.objective, params, data)
