@@ -1,10 +1,13 @@
 """Experiments in memory, and the settings that reach them."""
 
+from typing import Any
+
+import jax
 import pytest
 from matplotlib.figure import Figure
 
 from paper_repro.baek2024.experiments.toy import LINEAR_TOY, LinearToy
-from paper_repro.explore import draw, explore
+from paper_repro.explore import InMemory, draw, explore
 from paper_repro.settings import adjusted
 from spec.validation import InputError
 
@@ -34,3 +37,20 @@ def test_unknown_figures_experiments_and_presets_are_refused() -> None:
         explore("nothing")
     with pytest.raises(InputError, match="preset"):
         explore("baek2024.upweighting", "huge")
+
+
+def test_float64_is_allowed_as_on_the_command_line_and_only_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def watched(self: object, function: Any, units: Any) -> list[Any]:
+        seen.append(jax.config.read("jax_enable_x64"))
+        return [function(unit) for unit in units]
+
+    monkeypatch.setattr(InMemory, "map", watched)
+    jax.config.update("jax_enable_x64", False)
+    try:
+        explore("baek2024.upweighting", "smoke", points=3)
+        assert not jax.config.read("jax_enable_x64")
+    finally:
+        jax.config.update("jax_enable_x64", True)
+    assert seen == [True]
