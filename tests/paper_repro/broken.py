@@ -89,7 +89,7 @@ def accepted(claim: Claim, at: Trial) -> bool:
 
 def red(claim: Claim, at: Trial, way: Wrong) -> bool:
     """The claim fails, or says that it cannot be checked, when its formula is wrong; its case is kept."""
-    with broken(claim.theory, way):
+    with broken(claim.theory, way), np.errstate(all="ignore"):
         try:
             wrong = at._replace(predicted=checking.values(claim.predicted, at.case))
             if accepted(claim, wrong):  # the formula may be on the measured side, which costs more
