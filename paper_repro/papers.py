@@ -2,14 +2,14 @@
 
 from typing import TypeVar
 
-from paper_repro import baek2024, luong2026, xu2026, zhang2025
+from paper_repro import baek2024, beyond, luong2026, xu2026, zhang2025
 from paper_repro.registry import Experiment, Paper
 from spec.claims import Claim
 from spec.validation import InputError
 
 T = TypeVar("T", Experiment, Claim)
 
-PAPERS: tuple[Paper, ...] = (baek2024.PAPER, luong2026.PAPER, zhang2025.PAPER, xu2026.PAPER)
+PAPERS: tuple[Paper, ...] = (baek2024.PAPER, luong2026.PAPER, zhang2025.PAPER, xu2026.PAPER, beyond.PAPER)
 
 
 def experiments() -> tuple[Experiment, ...]:

@@ -1,6 +1,6 @@
 r"""Training of the linear model on the noisy mixture in the proportional limit: n, d -> inf with n/d = alpha.
 
-curves     the whole training curve of a rule, with its Monte-Carlo error
+prediction the whole training curve of a rule, with its Monte-Carlo error
 matrix     the data matrix as an operator with a memory
 weights    vectors of the weight space, and functions of their entries
 examples   the batch that a rule sees
@@ -14,7 +14,7 @@ basis      orthonormal rows that grow
 """
 
 from theory.mean_field import compensation, masks, schemes  # noqa: F401  registers its rules
-from theory.mean_field.curves import curves
-from theory.mean_field.setting import Accuracy, Start
+from theory.mean_field.prediction import at_end, curves
+from theory.mean_field.setting import Accuracy, Closure, Start
 
-__all__ = ["Accuracy", "Start", "curves"]
+__all__ = ["Accuracy", "Closure", "Start", "at_end", "curves"]

@@ -15,7 +15,6 @@ from spec.rules import DownWeight, Group, Only, OracleMask, RandomMask, Without,
 from spec.validation import InputError
 from theory.mean_field.examples import Examples, slope
 from theory.mean_field.rules import Direction, direction, entrywise, half_steps, require_closed, small_shards, start
-from theory.mean_field.weights import SIGNAL
 
 FloatArray = NDArray[np.float64]
 Entrywise = Callable[..., FloatArray]
@@ -28,13 +27,6 @@ def in_group(group: Group, g: FloatArray, h: FloatArray) -> NDArray[np.bool_]:
     if group == "C":
         return (g != 0) & ~same
     return same & (smaller if group == "B" else ~smaller)
-
-
-def applied(batch: Examples, function: Entrywise, *vectors: FloatArray) -> FloatArray:
-    """A function of the entries of vectors, as a vector."""
-    space = batch.space
-    signal = function(*(np.array([v[SIGNAL]]) for v in vectors))[0]
-    return space.from_entries(float(signal), function(*(space.entries(v) for v in vectors)))
 
 
 def shares(batch: Examples, g: FloatArray, h: FloatArray) -> dict[str, float]:
@@ -116,7 +108,7 @@ def _where(mask: NDArray[np.bool_], inside: FloatArray, outside: FloatArray) -> 
 def _masked(batch: Examples, found: Direction, function: Entrywise) -> Direction:
     g = found.plain()
     report = found.report | shares(batch, g, found.h)
-    return Direction(applied(batch, function, g, found.h), found.F, lambda: g, report)
+    return Direction(batch.space.apply(function, g, found.h), found.F, lambda: g, report)
 
 
 @direction.register
@@ -129,4 +121,6 @@ def _(rule: OracleMask, state: Any, batch: Examples, w: FloatArray) -> tuple[Dir
     def halved(c: FloatArray, n: FloatArray, h: FloatArray) -> FloatArray:
         return np.where((c * n < 0) & (np.abs(n) > np.abs(c)), (1 - rule.alpha) * h, h)
 
-    return Direction(applied(batch, halved, clean, noisy, found.h), found.F, lambda: clean + noisy, found.report), state
+    return Direction(
+        batch.space.apply(halved, clean, noisy, found.h), found.F, lambda: clean + noisy, found.report
+    ), state

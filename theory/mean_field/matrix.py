@@ -60,8 +60,11 @@ class DataMatrix:
             self.seen.extend(self.draws[self.xi.count])
             self.xi.append(self.seen.rows[-1])
         fresh = coordinates @ self.xi.rows[: len(coordinates)]
-        response = v[self.places] @ self.phi.rows / np.sqrt(self.law.alpha)
-        return self.s * self.law.B * v[SIGNAL] + self.law.gamma * (fresh + response)
+        return self.s * self.law.B * v[SIGNAL] + self.law.gamma * (fresh + self.response(v))
+
+    def response(self, v: FloatArray) -> FloatArray:
+        """What v remembers of the example itself, (samples,)."""
+        return v[self.places] @ self.phi.rows / np.sqrt(self.law.alpha)
 
     def backward(self, F: FloatArray) -> FloatArray:
         """(1/n) sum_i F_i a_i, a vector of the weight space."""

@@ -51,6 +51,13 @@ class Accuracy:
         require_integer("repeats", self.repeats, at_least=2)
 
 
+class Closure(NamedTuple):
+    """What answers products with the data, and functions of entries. Claims put wrong ones in the place of these."""
+
+    matrix: type[DataMatrix] = DataMatrix
+    space: type[WeightSpace] = WeightSpace
+
+
 class Setting(NamedTuple):
     """What determines a curve."""
 
@@ -60,6 +67,7 @@ class Setting(NamedTuple):
     start: Start
     clean: CleanSubset | None
     accuracy: Accuracy
+    closure: Closure = Closure()
 
     @property
     def steps(self) -> int:
@@ -103,7 +111,7 @@ def batches(setting: Setting, draws: Draws) -> Iterator[Examples]:
     problem, rule = setting.problem, setting.rule
     directions = 2 + half_steps(rule) * (setting.steps * setting.training.epochs + 1)
     entries = draws.normals("entries", 1 + directions, setting.accuracy.samples) if entrywise(rule) else None
-    space = WeightSpace(directions, entries)
+    space = setting.closure.space(directions, entries)
     matrix = _train(setting, space, draws)
     clean = None if setting.clean is None else _clean(setting, space, draws)
     n = setting.training.batch or problem.n
@@ -151,4 +159,4 @@ def _matrix(setting: Setting, space: WeightSpace, draws: Draws, sample: _Sample)
     share = np.concatenate([np.full(m, p / m) for _, m, p in groups])
     # There are d - 1 directions beside the signal's.
     law = Law(sample.n / (problem.d - 1), problem.B, problem.gamma, problem.noise == "isotropic")
-    return DataMatrix(law, space, s, share, xi)
+    return setting.closure.matrix(law, space, s, share, xi)

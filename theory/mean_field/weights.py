@@ -11,6 +11,8 @@ E[f eta_l] = E[df/d eta_l] (Gaussian integration by parts): the response of f, j
 linear part of f whatever the samples, which are made orthonormal to one another and to all that came before.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,6 +56,11 @@ class WeightSpace:
     def entries(self, v: FloatArray) -> FloatArray:
         """Samples of sqrt(d) v_j for an entry j other than that of the signal, (samples,)."""
         return v[START : self.used] @ self.frame.rows + np.sqrt(self.samples) * v[self.linear :]
+
+    def apply(self, function: Callable[..., FloatArray], *vectors: FloatArray) -> FloatArray:
+        """A function of the entries of vectors, as a vector. The signal's entry is one number, and treated as such."""
+        signal = function(*(np.array([v[SIGNAL]]) for v in vectors))[0]
+        return self.from_entries(float(signal), function(*(self.entries(v) for v in vectors)))
 
     def from_entries(self, signal: float, values: FloatArray) -> FloatArray:
         """The vector with a given signal entry and samples of sqrt(d) times its other entries."""

@@ -5,6 +5,7 @@ coordinates of weight vectors (theory.mean_field.matrix), several times with ind
 their spread is the stated Monte-Carlo standard error.
 """
 
+from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
@@ -20,11 +21,11 @@ from spec.training import Training
 from theory.mean_field.examples import Examples
 from theory.mean_field.matrix import DataMatrix
 from theory.mean_field.rules import direction, report, start
-from theory.mean_field.setting import Accuracy, Draws, Setting, Start, batches, require_setting
+from theory.mean_field.setting import Accuracy, Closure, Draws, Setting, Start, batches, require_setting
 from theory.mean_field.weights import SIGNAL, START
 
 FloatArray = NDArray[np.float64]
-AT_ZERO, USUAL = Start(), Accuracy()
+AT_ZERO, USUAL, EXACT = Start(), Accuracy(), Closure()
 
 
 def curves(
@@ -35,6 +36,7 @@ def curves(
     *,
     clean: CleanSubset | None = None,
     accuracy: Accuracy = USUAL,
+    closure: Closure = EXACT,
 ) -> xr.Dataset:
     """Predicted curves over `epoch`, under the names of a simulation (sims.observables), in the limit n, d -> inf.
 
@@ -47,7 +49,7 @@ def curves(
     """
     if isinstance(weights, Linear):
         weights = Start(norm=weights.scale)
-    setting = Setting(rule, problem, training, weights, clean, accuracy)
+    setting = Setting(rule, problem, training, weights, clean, accuracy, closure)
     require_setting(setting)
     runs = [_run(setting, Draws(accuracy, repeat)) for repeat in range(accuracy.repeats)]
     epochs = list(range(0, training.epochs + 1, training.record_every))
@@ -57,6 +59,12 @@ def curves(
         data[name] = ("epoch", values.mean(axis=0))
         data[f"{name}_error"] = ("epoch", values.std(axis=0, ddof=1) / np.sqrt(len(values)))
     return xr.Dataset(data, coords={"epoch": epochs}, attrs={"samples": accuracy.samples, "repeats": accuracy.repeats})
+
+
+def at_end(names: Sequence[str], *arguments: Any, **options: Any) -> FloatArray:
+    """The last values of some variables of curves(*arguments, **options), (names,)."""
+    end = curves(*arguments, **options).isel(epoch=-1)
+    return np.array([float(end[name]) for name in names])
 
 
 def _run(setting: Setting, draws: Draws) -> dict[str, FloatArray]:

@@ -1,0 +1,76 @@
+"""Figures on training in high dimension: predicted curves with simulated marks, rates, phases, and ends."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from figures import style
+
+
+def curves(dataset: xr.Dataset) -> Figure:
+    """A panel for every rule: test accuracy in its colour, clean (solid) and mislabelled (dashed) in grey."""
+    figure, axes = style.panels(3, rows=-(-dataset.sizes["run"] // 3), width=3.0, height=2.3)
+    groups = (("test", "solid", None), ("clean", style.CLEAN, "0.5"), ("mislabelled", style.MISLABELLED, "0.5"))
+    simulated = dataset.isel(size=int(np.argmax(dataset["size"].values)))
+    for k, panel in enumerate(axes.ravel()[: dataset.sizes["run"]]):
+        method = str(dataset["method"].values[k])
+        for name, line, grey in groups:
+            tone, values = grey or style.colour(method), simulated[f"simulated_{name}_accuracy"].isel(run=k)
+            panel.plot(dataset["epoch"], dataset[f"predicted_{name}_accuracy"].isel(run=k), color=tone, linestyle=line)
+            mean, error = style.mean_and_error(values.transpose("seed", "epoch"))
+            panel.errorbar(dataset["epoch"], mean, error, fmt=style.marker(method), color=tone, markersize=2.5)
+        panel.set(title=method, xlabel="step", ylabel="accuracy", ylim=(0.4, 1.02))
+    return figure
+
+
+def finite_size(dataset: xr.Dataset) -> Figure:
+    """Root mean square error of the test accuracy against d, a line for every rule."""
+    figure, axes = style.panels(1, width=4.0)
+    gap = dataset["simulated_test_accuracy"] - dataset["predicted_test_accuracy"]
+    error = ((gap**2).mean(("seed", "epoch")) ** 0.5).transpose("run", "size").values
+    d, panel = dataset["size"].values.astype(float), axes[0, 0]
+    for method, row in zip(dataset["method"].values, error, strict=True):
+        panel.plot(d, 100 * row, style.marker(str(method)), color=style.colour(str(method)), label=str(method))
+    panel.plot(d, 100 * error.mean() * (d / d.mean()) ** -0.5, color="0.6")
+    panel.set(xscale="log", yscale="log", xlabel="d", ylabel="error of the test accuracy (points)")
+    panel.legend(fontsize=6)
+    return figure
+
+
+def phases(dataset: xr.Dataset) -> Figure:
+    """Gains over descent over (n/d, noise rate): a column for every rule; best stopping above, end below."""
+    names = [r for r in dataset["rule"].values if r != "SGD"]
+    figure, axes = style.panels(len(names), rows=2, width=1.9, height=1.9)
+    for row, quantity, title in zip(axes, ("gain", "last_gain"), ("best stopping", "end"), strict=True):
+        limit = 100 * float(np.abs(dataset[quantity]).max())
+        for panel, name in zip(row, names, strict=True):
+            values = 100 * dataset[quantity].sel(rule=name).transpose("Delta", "alpha").values
+            image = panel.imshow(values, origin="lower", cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto")
+            _numbers(panel, values)
+            panel.set_xticks(range(dataset.sizes["alpha"]), [f"{a:g}" for a in dataset["alpha"].values])
+            panel.set_yticks(range(dataset.sizes["Delta"]), [f"{a:g}" for a in dataset["Delta"].values])
+            panel.set_title(f"{name}: {title}", fontsize=7)
+        row[0].set_ylabel("noise rate")
+        figure.colorbar(image, ax=row[-1], label="points")
+    for panel in axes[-1]:
+        panel.set_xlabel("n/d")
+    return figure
+
+
+def _numbers(panel: Any, values: np.ndarray) -> None:
+    for (i, j), value in np.ndenumerate(values):
+        panel.text(j, i, f"{value:+.1f}", ha="center", va="center", fontsize=5)
+
+
+def ends(dataset: xr.Dataset) -> Figure:
+    """Test accuracy at the end against weight decay, a line for every shift, a panel for every n/d."""
+    figure, axes = style.panels(dataset.sizes["alpha"], width=3.4)
+    for panel, alpha in zip(axes[0], dataset["alpha"].values, strict=True):
+        for c, tone in zip(dataset["c"].values, style.shades("1-SAM", dataset.sizes["c"]), strict=True):
+            panel.plot(dataset["decay"], dataset["test_accuracy"].sel(alpha=alpha, c=c), color=tone, label=f"c = {c:g}")
+        panel.axhline(float(dataset["mean_classifier"].sel(alpha=alpha)), color="0.6", linestyle=":")
+        panel.set(xscale="log", xlabel="weight decay λ", ylabel="test accuracy", title=f"n/d = {alpha:g}")
+        panel.legend(fontsize=6)
+    return figure

@@ -1,0 +1,1 @@
+"""Experiments on our own results: a configuration, its parts, readings, figures and tables."""

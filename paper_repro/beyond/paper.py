@@ -1,0 +1,60 @@
+"""Our own results: what no paper states. Symbols, statements, experiments and claims."""
+
+from paper_repro.beyond.claims import curves, ends
+from paper_repro.beyond.experiments.curves import CURVES
+from paper_repro.beyond.experiments.ends import ENDS
+from paper_repro.beyond.experiments.phases import PHASES
+from paper_repro.registry import Paper, Statement
+
+CURVE = "theory.mean_field.prediction.at_end"
+
+PAPER = Paper(
+    key="beyond",
+    citation="Our own results: training in high dimension, predicted without training; the limit is that of Celentano, "
+    "Cheng, Montanari (2021) for first-order methods.",
+    url="https://arxiv.org/abs/2112.07572",
+    symbols=(
+        ("α", "n/d", "examples for each dimension; kept as n, d → ∞"),
+        ("c", "rho ‖x‖", "by how much 1-SAM lowers an example's own margin"),
+        ("M, q", "signal_overlap, noise_norm", "⟨w, e₁⟩ and the norm of the rest of w"),
+        ("ξ, η", "xi, fresh directions", "fresh normals of examples and of weights; their memories are the responses"),
+        ("κ", "kappa", "response of the end of training to an example"),
+    ),
+    statements=(
+        Statement(
+            "derived, curves",
+            "In the linear model the whole training of the rules of all four papers closes as n, d → ∞",
+            CURVE,
+            ("beyond.one_sam", "beyond.n_sam", "beyond.saner", "beyond.compensated", "beyond.reweighted"),
+            "beyond.curves",
+            "derived; without responses, with n/d inverted, without the jump of SANER's mask or the memory of the "
+            "ascent the prediction is rejected",
+        ),
+        Statement(
+            "derived, finite size",
+            "One training of size d is off by O(d^−1/2), the mean over trainings by O(1/d)",
+            CURVE,
+            ("beyond.rate",),
+            "beyond.finite_size",
+            "holds for the norm of the weights under 1-SAM from d = 24 on",
+        ),
+        Statement(
+            "derived, end",
+            "1-SAM with weight decay ends at a minimum that three numbers describe",
+            "theory.mean_field.long_time.minimum",
+            ("beyond.end",),
+            "beyond.ends",
+            "both shift and weight decay lead from the largest margin to the mean classifier",
+        ),
+        Statement(
+            "predicted, phases",
+            "Where which rule beats descent at its best stopping, and whether the gain is transient",
+            None,
+            (),
+            "beyond.phases",
+            "predicted only, from the limit; see the table",
+        ),
+    ),
+    experiments=(CURVES, PHASES, ENDS),
+    claims=curves.CLAIMS + ends.CLAIMS,
+)
