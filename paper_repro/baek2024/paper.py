@@ -12,6 +12,7 @@ from paper_repro.baek2024.claims import (
     network_margins,
     ratio,
     ratio_between_radii,
+    toy_limits,
 )
 from paper_repro.baek2024.experiments.ablation import DIGITS, MNIST1D
 from paper_repro.baek2024.experiments.dependence import DEPENDENCE, DEPENDENCE_MNIST1D
@@ -81,9 +82,10 @@ PAPER = Paper(
             "Section 3, linear experiment",
             "On the linear toy SAM reaches a higher early-stopped test accuracy",
             "theory.logistic.mixture.accuracy",
-            ("baek2024.toy_gain", "baek2024.exact_test_accuracy"),
+            ("baek2024.toy_gain", "baek2024.exact_test_accuracy", "baek2024.toy_from_zero", "baek2024.toy_final_gain"),
             "baek2024.toy_gain",
-            "holds for 1-SAM from a random start; the gain is transient and vanishes from w = 0",
+            "holds for 1-SAM from a random start; from w = 0 it vanishes. At d > n and a small ρ it is gone at the end "
+            "of the training, at a large ρ (at n > d too) it lasts",
         ),
         Statement(
             "follows from Section 3",
@@ -219,6 +221,7 @@ PAPER = Paper(
     + ratio_between_radii.CLAIMS
     + expectations.CLAIMS
     + accuracy.CLAIMS
+    + toy_limits.CLAIMS
     + network_gradients.CLAIMS
     + network_margins.CLAIMS
     + network_dynamics.CLAIMS

@@ -138,7 +138,9 @@ PAPER = Paper(
             "theory.compensation.correction.cancelling_shift",
             ("xu2026.descent_bias", "xu2026.cancelling_shift"),
             None,
-            "no: the descent keeps the whole tilt under any perturbation; a shift by −H⁻¹c would cancel it",
+            "not in models that are linear in their weights: there the descent keeps the whole tilt under any "
+            "perturbation, and a shift by −H⁻¹c would cancel it. In networks, no claim: the tilt of the logits is "
+            "pulled back through another Jacobian",
         ),
         Statement(
             "Theorem 1 and its proof",
@@ -152,7 +154,8 @@ PAPER = Paper(
                 "xu2026.split",
             ),
             "xu2026.bound",
-            "every step holds when kept samples follow the test law; it bounds SAM, and says nothing of NCSAM",
+            "the steps that are ours to check (divergence, union, ball, split) hold when kept samples follow the test "
+            "law; McAllester's bound is taken as proved. It bounds SAM, and says nothing of NCSAM",
         ),
         Statement(
             "Theorem 1, reading",

@@ -67,7 +67,8 @@ PAPER = Paper(
                 "zhang2025.amplification_boundary",
             ),
             "zhang2025.phase_diagram",
-            "they vanish; clean weights reach one only if β/(η n) ≥ 1 − p − w²; too slow weights lose to memorisation",
+            "they vanish; clean weights reach one only if β/(η n) ≥ 1 − p − w², shown at one kernel of the classes; "
+            "too slow weights lose to memorisation",
         ),
         Statement(
             "phase 3, after filtering",
@@ -83,8 +84,10 @@ PAPER = Paper(
                 "zhang2025.filtering_end",
             ),
             "zhang2025.post_filtering",
-            "late memorisation needs an error of the coupling (a relative one only where clean residuals differ in "
-            "sign) and, but for wrong clean labels, a clean subset that is also trained on",
+            "without any error of the coupling clipped weights do not bring memorisation back. Errors do so mostly on a "
+            "clean subset that is also trained on: contained, noise of .1 ends at 50 to 100 % memorised, held out at "
+            "0. Exceptions: held out, a constant offset of −.1 memorises 3.6 % [.7, 6.5] and wrong clean labels 19 % "
+            "and more; contained, normalised weights (L2RW) memorise all without any error",
         ),
         Statement(
             "kernel separation (Assumptions 3 and 4)",
