@@ -84,8 +84,8 @@ PAPER = Paper(
                 "zhang2025.filtering_end",
             ),
             "zhang2025.post_filtering",
-            "without any error of the coupling clipped weights do not bring memorisation back. Errors do so mostly on a "
-            "clean subset that is also trained on: contained, noise of .1 ends at 50 to 100 % memorised, held out at "
+            "without any error of the coupling clipped weights do not bring memorisation back. Errors do so mostly on "
+            "a clean subset that is also trained on: contained, noise of .1 ends at 50 to 100 % memorised, held out at "
             "0. Exceptions: held out, a constant offset of −.1 memorises 3.6 % [.7, 6.5] and wrong clean labels 19 % "
             "and more; contained, normalised weights (L2RW) memorise all without any error",
         ),
