@@ -59,7 +59,7 @@ def simulate(run: TrainingRun, *, block: int | None = None) -> xr.Dataset:
     require_integer("block", block, at_least=1)
     keys = [jax.random.key(seed) for seed in run.seeds]
     if block == 1:
-        rows = [jax.tree.map(lambda a: a[None], _trajectory(run, key, programs.call)) for key in keys]
+        rows = [jax.tree.map(lambda a: a[None], _trajectory(run, key, _alone)) for key in keys]
     else:
         # The last block is filled up with its last seed, so that all blocks share their programs.
         filled = [*keys, *keys[-1:] * (-len(keys) % block)]
@@ -71,9 +71,19 @@ def simulate(run: TrainingRun, *, block: int | None = None) -> xr.Dataset:
     return marked(xr.Dataset(variables, coords={"seed": list(run.seeds), "epoch": list(epochs)}), run)
 
 
+def _alone(function: Call, static: tuple[Any, ...], shared: Any, *own: Any) -> Any:
+    """The program of a function for one seed; what is not its own is shared by all of them."""
+    return programs.call(function, static, shared, *own, options=_options(function))
+
+
 def _over_seeds(function: Call, static: tuple[Any, ...], shared: Any, *own: Any) -> Any:
-    """programs.call for a block of seeds, which lie along the first axis of what is their own."""
-    return programs.call(_vectorised, (function, static), shared, *own)
+    """The same for a block of seeds, which lie along the first axis of what is their own."""
+    return programs.call(_vectorised, (function, static), shared, *own, options=_options(function))
+
+
+def _options(function: Call) -> tuple[tuple[str, Any], ...]:
+    # Initial parameters stay as they are to the last bit: training in single precision would make much of a rounding.
+    return programs.FOR_ONCE if function in (_sampled, _places) else programs.FOR_LOOPS
 
 
 def _vectorised(function: Call, static: tuple[Any, ...], shared: Any, *own: Any) -> Any:
