@@ -20,9 +20,9 @@ WIDE = {"beta": 0.5, "eta": 0.05, "steps": 12}
 
 
 def wide(sample: Sample) -> tuple[TwoClasses, jax.Array]:
-    """One fixed problem, and a key for each of `count` networks: the rate is one over networks."""
+    """One fixed problem, and a key for each of 4 `count` networks: the rate is one over networks."""
     problem = caps(np.random.default_rng(named_seed("zhang2025.finite_width/problem")), n=12, m=4, d=3, s=0.6, p=0.4)
-    return problem, jax.random.split(jax.random.key(sample.seed), sample.count)
+    return problem, jax.random.split(jax.random.key(sample.seed), 4 * sample.count)
 
 
 def weights_of_networks(

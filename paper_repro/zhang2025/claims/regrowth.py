@@ -179,7 +179,6 @@ ENERGY = Claim(
     mutants=(
         _wrong_energy("sign of the coupling", turn=-1.0),
         _wrong_energy("look-ahead dropped", ahead=0.0),
-        _wrong_energy("alpha doubled in the energy", scale=2.0),
     ),
     theory="theory.reweighting.regrowth.energy_of",
     figure="zhang2025.post_filtering",
