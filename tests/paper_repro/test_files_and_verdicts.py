@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from paper_repro import cluster, console, files, keys, page, papers, user_cache, verdicts, workflow
+from paper_repro import cluster, console, files, keys, page, papers, reference, user_cache, verdicts, workflow
 from paper_repro.explore import InMemory
+from paper_repro.luong2026.experiments import toy
 from spec.claims import Claim, MutantVerdict, Verdict
 from spec.validation import InputError
 
@@ -54,6 +55,19 @@ def test_a_check_passes_when_every_claim_holds(holds: tuple[bool, bool], tmp_pat
     assert passed == all(holds)
     paper = replace(papers.PAPERS[0], experiments=(), claims=(FIRST, SECOND))
     assert f"{sum(holds)} of 2 checked claims hold" in page.write([paper], tmp_path).read_text()
+
+
+def test_the_key_of_a_part_has_the_code_of_its_function_and_its_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "of_data", lambda record: {"images": f"digest for {record}"})
+    key = keys.of_part(toy.toy, 3.0)
+    assert key["data"] == {"images": "digest for 3.0"}
+    assert {toy.__name__, "sims.train", "spec.rules.wrappers"} <= set(key["code"])
+
+
+@pytest.mark.parametrize("preset", ["smoke", "standard"])
+def test_reference_numbers_come_from_full_runs_alone(preset: str) -> None:
+    with pytest.raises(InputError, match=f"must come from the preset full .*, got {preset}"):
+        reference._require_worthy(papers.experiments()[0], xr.Dataset(attrs={"preset": preset}))
 
 
 @dataclass(frozen=True)
