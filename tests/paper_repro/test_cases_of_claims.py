@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from paper_repro.baek2024.claims import measured_networks, mixtures, predicted_gradients
-from paper_repro.luong2026.claims import random_problems
+from paper_repro.luong2026.claims import random_problems, small_dimension
 from paper_repro.luong2026.experiments.settings import OnData
 from paper_repro.luong2026.experiments.variations import ablation_entries
 from paper_repro.shared import logistic_cases
@@ -107,3 +107,12 @@ def test_settings_of_the_regret_bound_are_within_it():
     for setting in regrowth.settings(SAMPLE):
         K = linear_blocks(setting.problem)
         assert setting.alpha < theory_regrowth.largest_rate(K, setting.problem.start, setting.eta)
+
+
+def test_shares_in_few_dimensions_are_stated_at_the_radius_that_is_measured(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        small_dimension.expected_shares, "expected_fractions", lambda *a, **_: asked.append(a) or np.eye(3)
+    )
+    small_dimension._stated(SAMPLE)
+    assert asked == [(small_dimension.LAW, small_dimension.W, small_dimension.RHO)]
