@@ -1,0 +1,52 @@
+"""What is read from predicted curves and ends: made-up results whose right answer is known."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from paper_repro.beyond.claims import curves as curve_claims
+from paper_repro.beyond.claims import ends as end_claims
+from paper_repro.beyond.claims import wrong
+from paper_repro.beyond.experiments import curves, ends, phases
+
+
+def test_gains_over_descent_are_of_their_own_reading():
+    def of(k: int) -> xr.Dataset:
+        values = {"best": [0.5 + k, 0.9 + k], "last": [0.4 + k, 0.3 + k]}
+        return xr.Dataset({n: ("rule", v) for n, v in values.items()}, {"rule": ["SGD", "1-SAM"]})
+
+    config: Any = SimpleNamespace(alpha=(1.0, 2.0), Delta=(0.1,))
+    parts: Any = SimpleNamespace(map=lambda function, units: [of(k) for k in range(len(units))])
+    found = phases.run(config, parts)
+    np.testing.assert_allclose(found["gain"].sel(rule="1-SAM"), 0.4)
+    np.testing.assert_allclose(found["last_gain"].sel(rule="1-SAM"), -0.1)
+
+
+def test_the_best_end_is_named_with_its_decay():
+    values = (("alpha", "c", "decay"), [[[0.6, 0.9, 0.7]]])
+    coords = {"alpha": [0.5], "c": [2.0], "decay": [0.01, 0.1, 1.0]}
+    (table,) = ends.tables(xr.Dataset({"test_accuracy": values, "mean_classifier": ("alpha", [0.8])}, coords))
+    assert table.rows == (("0.5", "2", "90.00", "0.1", "80.0"),)
+
+
+def test_errors_are_root_mean_squares_over_seeds_and_epochs():
+    simulated = (("run", "size", "seed", "epoch"), [[[[0.5, 0.9], [0.5, 0.5]]]])
+    predicted = (("run", "size", "epoch"), [[[0.5, 0.5]]])
+    found = curves.errors(xr.Dataset({"simulated_test_accuracy": simulated, "predicted_test_accuracy": predicted}))
+    np.testing.assert_allclose(found, 0.2)
+
+
+def test_cases_of_claims_are_what_they_say(monkeypatch):
+    descent = curve_claims._at_size(100)
+    n = descent.problem.n
+    assert curve_claims._inverted(descent).problem.n == round(100**2 / n)
+    asked = []
+    end = SimpleNamespace(overlap=1.0, noise_norm=2.0)
+    monkeypatch.setattr(end_claims.long_time, "minimum", lambda *a: asked.append(a) or end)
+    np.testing.assert_array_equal(end_claims._stated(None), [1, 2])
+    law = end_claims.PROBLEM
+    assert asked[0][1] == pytest.approx(0.13 * np.sqrt(law.B**2 + law.gamma**2 * law.d))
+    np.testing.assert_array_equal(wrong._NoResponse.response(SimpleNamespace(s=np.ones(3)), np.ones(5)), 0)
