@@ -4,7 +4,7 @@ Labels: y is the true label, t the observed one, which differs from y on the mis
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from spec.fields import Checked, Distinct, Natural, NoiseRate, NonNegative, Positive, ProperShare, Share, Whole, Within
 from spec.validation import InputError
@@ -86,6 +86,10 @@ class InstanceNoise(Checked):
 LabelNoise = SymmetricNoise | AsymmetricNoise | InstanceNoise
 
 
+WithoutFiles = Literal["digits", "mnist1d"]
+InFiles = Literal["mnist", "cifar10", "cifar100"]
+
+
 @dataclass(frozen=True)
 class RealData(Checked):
     """A real data set, split at random, with noise injected into the training labels only.
@@ -100,7 +104,7 @@ class RealData(Checked):
     n_validation leave are the test split, and the training split is chosen among the others.
     """
 
-    name: Literal["digits", "mnist1d", "mnist", "cifar10", "cifar100"] = "digits"
+    name: Literal[WithoutFiles, InFiles] = "digits"
     n_train: Annotated[int, Whole(2)] = 1000
     n_validation: Annotated[int, Whole(1)] = 297
     noise: LabelNoise = SymmetricNoise(0.3)
@@ -112,7 +116,7 @@ class RealData(Checked):
         super().__post_init__()
         if not isinstance(self.noise, InstanceNoise):
             _require_some_flips(self.noise.Delta, self.noise.flips, self.n_train)
-        if self.name not in ("digits", "mnist1d") and self.path is None:
+        if self.name in get_args(InFiles) and self.path is None:
             raise InputError(f"path must name the folder that holds the {self.name} files, got None")
 
 

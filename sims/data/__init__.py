@@ -3,7 +3,9 @@
 sampling      samples of problems: Data, Split, sample, set_aside
 label_noise   which labels change, and to what
 mnist1d       the generator of MNIST-1D
-real_data     loaders: MNIST, CIFAR, scikit-learn's digits
+real_data     data sets by name, loaded
+mnist, cifar  two of them, from local files
 idx           the file format of MNIST
+examples      pixels and labels, in parts
 sources       loaded data sets, kept in memory while their files stay; digests of those files
 """

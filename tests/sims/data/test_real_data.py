@@ -11,7 +11,7 @@ import pytest
 from numpy.random import Generator
 from sklearn.datasets import load_digits
 
-from sims.data import real_data
+from sims.data import cifar
 from sims.data.idx import IDX_TYPES, read_idx
 from sims.data.real_data import load
 from spec.problems import RealData
@@ -258,8 +258,8 @@ def test_a_published_file_beside_a_cut_one_is_refused(
     tmp_path: Path, rng: Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hundred, _, _ = make_cifar(tmp_path, rng, 100)
-    whole = real_data._CIFAR["cifar100"]._replace(records=(100, 100))
-    monkeypatch.setitem(real_data._CIFAR, "cifar100", whole)
+    whole = cifar.LAYOUTS["cifar100"]._replace(records=(100, 100))
+    monkeypatch.setitem(cifar.LAYOUTS, "cifar100", whole)
     load(hundred)
     train = tmp_path / "train.bin"
     content = train.read_bytes()
