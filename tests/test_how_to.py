@@ -67,20 +67,32 @@ def steps(page: str) -> list[Step]:
 
 
 def edited(text: str, step: str) -> str:
-    """A file after a step: a line `NAME = ...` takes the place of the one there is; what follows the first line of a
-    list that is there already goes into it; all else goes to the end, or before that line.
+    """A file after a step: a line `NAME = ...` takes the place of the one there is, and what stands in a bracket that
+    the step leaves open goes to the beginning of that one. All else goes before them, or to the end of the file.
     """
-    for line in step.splitlines():
-        name = re.match(r"([A-Z]\w*(?:: .*)?) = .*[^(\[{]$", line)
-        if name and (there := re.search(rf"^{re.escape(name[1])} = .*$", text, re.M)):
-            step, text = step.replace(line + "\n", ""), text.replace(there[0], f"{step.replace(line, '')}\n{line}")
-            return text
     lines = step.splitlines(keepends=True)
-    opening = next((line for line in lines if line.rstrip()[-1:] in ("(", "[") and f"\n{line}" in text), None)
+    for line in lines:
+        name = re.match(r"([A-Z]\w*(?:: .*)?) = .*[^(\[{]\n", line)
+        if name and (there := re.search(rf"^{re.escape(name[1])} = .*\n", text, re.M)):
+            return text.replace(there[0], step)
+    opening = left_open(lines)
     if opening is None:
         return f"{text}\n\n{step}"
     before, _, inside = step.partition(opening)
+    assert f"\n{opening}" in text
     return text.replace(f"\n{opening}", f"\n{before}{opening}{inside}", 1)
+
+
+def left_open(lines: list[str]) -> str | None:
+    """The line with a bracket that no line closes."""
+    stack: list[str] = []
+    for line in lines:
+        for letter in line:
+            if letter in "([{":
+                stack.append(line)
+            elif letter in ")]}":
+                stack.pop()
+    return stack[0] if stack else None
 
 
 @pytest.mark.parametrize("page", EDITS)
