@@ -11,7 +11,7 @@ from typing import Any
 import xarray as xr
 from jinja2 import Environment, StrictUndefined
 
-from paper_repro import console, keys, reference, verdicts
+from paper_repro import console, evidence, keys, reference, verdicts
 from paper_repro.console import kind
 from paper_repro.files import DamagedError, load, set_aside, write_atomically
 from paper_repro.registry import Experiment, Paper
@@ -24,7 +24,10 @@ def write(papers: Sequence[Paper], out: Path) -> Path:
     A result that cannot be shown is said by name, and stops nothing else.
     """
     known = verdicts.read_all(out, [claim for paper in papers for claim in paper.claims])
+    statements = [s for paper in papers for s in paper.statements]
     html = _template().render(
+        theirs=evidence.counted([s for s in statements if not s.ours]),
+        ours=evidence.counted([s for s in statements if s.ours]),
         papers=[_paper(paper, out, known) for paper in papers],
         provenance=provenance(),
         held=sum(v["verdict"]["ok"] for v in known.values()),
@@ -47,6 +50,7 @@ def _paper(paper: Paper, out: Path, known: dict[str, Any]) -> dict[str, Any]:
     return {
         "paper": paper,
         "experiments": [_experiment(e, out) for e in paper.experiments],
+        "statements": [(s, evidence.of(paper, s, known)) for s in paper.statements],
         "claims": [{"claim": c, "kind": kind(c), "record": known.get(c.id)} for c in paper.claims],
     }
 

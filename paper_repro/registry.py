@@ -11,6 +11,18 @@ if TYPE_CHECKING:
 
 PRESETS = ("smoke", "standard", "full")
 
+PROVED, HOLDS, IN_PART = "proved identity", "holds", "holds in part"
+DOES_NOT, NOT_SHOWN, NOT_TESTABLE = "does not hold", "not shown here", "not testable here"
+STATUSES = (PROVED, HOLDS, IN_PART, DOES_NOT, NOT_SHOWN, NOT_TESTABLE)
+STATUS_MEANS = {
+    PROVED: "an equation that both sides satisfy up to rounding",
+    HOLDS: "what was derived and what was measured agree with it",
+    IN_PART: "true under a condition the finding names, or for some of what it speaks of",
+    DOES_NOT: "contradicted by a derivation, or by measurements at our scale",
+    NOT_SHOWN: "tested, and not decided by our numbers, or predicted only",
+    NOT_TESTABLE: "needs data or networks that are not at hand",
+}
+
 
 class Parts(Protocol):
     """Computes the resumable parts of an experiment (paper_repro.store)."""
@@ -69,7 +81,9 @@ class Experiment:
 class Statement(NamedTuple):
     """One line of the map from a paper's statement to its formula, its claims and its figure.
 
-    theory: the function that states it; None for what is only observed.
+    theory   the function that states it; None for what is only observed
+    status   one of STATUSES; what it rests on is derived (paper_repro.evidence)
+    finding  what was found, in words that say no more than the evidence
     """
 
     where: str
@@ -77,7 +91,13 @@ class Statement(NamedTuple):
     theory: str | None
     claims: tuple[str, ...]
     figure: str | None
-    verdict: str
+    status: str
+    finding: str
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is derived here, and not a statement of the paper."""
+        return self.where.split()[0].rstrip(",") in ("follows", "derived", "predicted")
 
 
 @dataclass(frozen=True)

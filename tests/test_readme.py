@@ -18,13 +18,15 @@ def notation() -> str:
 
 
 def statements() -> str:
-    lines = ["| paper | statement | formula | claims | figure | found |", "|---|---|---|---|---|---|"]
+    lines = ["| paper | statement | formula | claims | figure | status | found |", "|---|---|---|---|---|---|---|"]
     for paper in PAPERS:
         for s in paper.statements:
             claims = ", ".join(f"`{c}`" for c in s.claims)
             theory, figure = (f"`{name}`" if name else "" for name in (s.theory, s.figure))
-            says, verdict = (text.replace("|", "\\|") for text in (s.says, s.verdict))
-            lines.append(f"| {paper.key}: {s.where} | {says} | {theory} | {claims} | {figure} | {verdict} |")
+            says, finding = (text.replace("|", "\\|") for text in (s.says, s.finding))
+            lines.append(
+                f"| {paper.key}: {s.where} | {says} | {theory} | {claims} | {figure} | {s.status} | {finding} |"
+            )
     return "\n".join(lines) + "\n"
 
 

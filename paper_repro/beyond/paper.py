@@ -27,6 +27,7 @@ PAPER = Paper(
             CURVE,
             ("beyond.one_sam", "beyond.n_sam", "beyond.saner", "beyond.compensated", "beyond.reweighted"),
             "beyond.curves",
+            "holds",
             "derived; without responses, with n/d inverted, without the jump of SANER's mask or the memory of the "
             "ascent the prediction is rejected",
         ),
@@ -36,6 +37,7 @@ PAPER = Paper(
             CURVE,
             ("beyond.rate",),
             "beyond.finite_size",
+            "holds",
             "holds for the norm of the weights under 1-SAM from d = 24 on",
         ),
         Statement(
@@ -44,6 +46,7 @@ PAPER = Paper(
             "theory.mean_field.long_time.minimum",
             ("beyond.end",),
             "beyond.ends",
+            "holds",
             "both shift and weight decay lead from the largest margin to the mean classifier",
         ),
         Statement(
@@ -52,6 +55,7 @@ PAPER = Paper(
             None,
             (),
             "beyond.phases",
+            "not shown here",
             "predicted only, from the limit; see the table",
         ),
     ),

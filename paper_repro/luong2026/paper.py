@@ -30,6 +30,7 @@ PAPER = Paper(
             "theory.down_weighting.ratio.groups",
             ("luong2026.update",),
             "luong2026.toy",
+            "proved identity",
             "transcribed exactly; the released code's α means the kept fraction",
         ),
         Statement(
@@ -38,6 +39,7 @@ PAPER = Paper(
             "theory.down_weighting.ratio.sides",
             ("luong2026.ratio_identity", "luong2026.conflict_regions", "luong2026.dominated_side"),
             "luong2026.ratio_regions",
+            "holds in part",
             "derived: for 1-SAM, and where r < 1; it speaks of the two signs, and of noise only if each sign is pure",
         ),
         Statement(
@@ -51,6 +53,7 @@ PAPER = Paper(
                 "luong2026.twins",
             ),
             "luong2026.ratio_regions",
+            "holds",
             "closed form; for equal groups B is m_c + m_n < δ whichever side dominates, and C never occurs",
         ),
         Statement(
@@ -59,6 +62,7 @@ PAPER = Paper(
             "theory.down_weighting.orders.order",
             ("luong2026.signal_memory_path", "luong2026.transition_orders", "luong2026.unlearning"),
             "luong2026.signal_memory",
+            "holds in part",
             "in a linear model with orthogonal memory the first exit from A, if any, is into C: reversal comes before "
             "reduction. With Δ, δ = ρ‖x‖ and the speed of memory the order is A, or A C A, or A C B C A, or "
             "A C B A B C A. The signal is unlearned in B and in that second A, where removing B misses it; with a fast "
@@ -75,6 +79,7 @@ PAPER = Paper(
                 "luong2026.shifts_of_both_signs",
             ),
             None,
+            "holds",
             "exact for convex losses; 1-SAM breaks both inequalities",
         ),
         Statement(
@@ -83,6 +88,7 @@ PAPER = Paper(
             "theory.down_weighting.expected_shares.expected_fractions",
             ("luong2026.expected_shares", "luong2026.shares_in_few_dimensions"),
             None,
+            "holds",
             "normal orthants, corrected for the fluctuation of the sample and for parts that lie on spheres: exact to "
             "O(n⁻²) at any d, for a w that does not depend on the sample; with normal parts only to O(1/(nd))",
         ),
@@ -92,6 +98,7 @@ PAPER = Paper(
             None,
             (),
             "luong2026.controls",
+            "holds in part",
             "on digits it fits fewer of them (5 points at ρ = .1, 17 at .4), which random coordinates of the same "
             "number or energy do not bring about; it tests better at the final epoch, not at the validated one. On "
             "MNIST-1D all is memorised: +0.8 [.2, 1.4] at ρ = .4, as with random coordinates of the same energy",
@@ -102,6 +109,7 @@ PAPER = Paper(
             "theory.down_weighting.ratio.dominance",
             (),
             "luong2026.linear_digits",
+            "holds in part",
             "for 1-SAM, whose theory it is: on digits 0 and 1 its group B is 92 % noise-dominated, and 96 % of the "
             "noise-dominated coordinates are in B or C (C, reversed, about as often as B). Not for n-SAM, which the "
             "paper runs: once it trains, 92 % of them are in A, as of the others",
@@ -112,6 +120,7 @@ PAPER = Paper(
             "theory.down_weighting.ratio.dominance",
             (),
             "luong2026.composition",
+            "holds in part",
             "in part: on digits B holds 34 % noise-dominated and 25 % clean-dominated coordinates, the first being 7.5 "
             "points likelier to be in B; clean parts are amplified more on only a third of the noise-dominated ones",
         ),
@@ -121,6 +130,7 @@ PAPER = Paper(
             None,
             (),
             "luong2026.family",
+            "holds in part",
             "on digits every member fits fewer mislabelled examples with it (5 to 20 points) and ends better (+1.1 to "
             "+4.2; SAM's and FSAM's intervals include 0); at the validated epoch no gain is shown (+.2 to +.6). "
             "On MNIST-1D at ρ = .1 all fit every mislabelled example, and nothing is gained",
@@ -131,6 +141,7 @@ PAPER = Paper(
             None,
             (),
             "luong2026.noise_kinds",
+            "not shown here",
             "not shown at the validated epoch under any of them; final epoch on digits: +4.5 [2.5, 6.5] at symmetric "
             ".5, else +.1 to +1.3 with intervals at 0. The oracle that halves the truly noise-dominated coordinates "
             "gains .6 to 4.3. Without label noise SANER costs nothing",
@@ -141,6 +152,7 @@ PAPER = Paper(
             None,
             (),
             "luong2026.ablations",
+            "holds in part",
             "at the final epoch the gain on SAM grows with α up to its whole removal (+4.8 at α = 1) and with ρ; with "
             "250 or 500 examples all is memorised and nothing is gained",
         ),
@@ -150,6 +162,7 @@ PAPER = Paper(
             None,
             (),
             "luong2026.controls",
+            "holds in part",
             "in part: on digits SAM without B memorises 4 to 5 points more, but without A 33 more at ρ = .4, and SAM "
             "only on B is no better than SGD",
         ),

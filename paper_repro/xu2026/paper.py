@@ -33,6 +33,7 @@ PAPER = Paper(
             "theory.compensation.correction.tilt",
             ("xu2026.tilt", "xu2026.curvature"),
             "xu2026.angle",
+            "proved identity",
             "exactly: it adds a constant tilt to logistic regression and changes no curvature",
         ),
         Statement(
@@ -48,6 +49,7 @@ PAPER = Paper(
                 "xu2026.uniform_cosine",
             ),
             "xu2026.residual",
+            "holds in part",
             "it turns, by up to 180°; the negative sign holds at small weights and fails at large ones",
         ),
         Statement(
@@ -56,6 +58,7 @@ PAPER = Paper(
             "theory.compensation.correction.compensated_step",
             ("xu2026.step", "xu2026.suppression"),
             None,
+            "holds in part",
             "the step is implemented as printed; in logistic regression it suppresses the selected examples",
         ),
         Statement(
@@ -70,6 +73,7 @@ PAPER = Paper(
                 "xu2026.class_rates",
             ),
             "xu2026.rates",
+            "holds in part",
             "in population, with weights that do not depend on the flips: it lowers the noise rate iff the selection's "
             "precision exceeds 1 − Δ. In a batch the threshold is another one: next row",
         ),
@@ -85,6 +89,7 @@ PAPER = Paper(
                 "xu2026.sign_classes",
             ),
             "xu2026.threshold",
+            "holds in part",
             "adding a little helps the direction iff precision exceeds a threshold that second moments give: 1 − Δ for "
             "large batches and weights independent of the flips, Δ once the labels are memorised (or at w = 0), less "
             "with many classes; so it falls during training. Read off some batches it names the sign of the slope of "
@@ -97,6 +102,7 @@ PAPER = Paper(
             "theory.compensation.correction.helpful_sign",
             ("xu2026.sign_rule",),
             "xu2026.deciding",
+            "does not hold",
             "no: the published form wins in none of four blocks (digits, MNIST-1D; symmetric, instance-dependent "
             "noise; κ = .1): level with SAM at the validated epoch, .5 to .9 points below it at the end on digits, and "
             "2.5 to 10 below SAM at a larger ρ. No correction of SAM's own length gains at the validated epoch, nor "
@@ -110,6 +116,7 @@ PAPER = Paper(
             None,
             (),
             "xu2026.fig1",
+            "does not hold",
             "not at our scale: with 40 % noise NCSAM ends 1.1 points [.5, 1.7] below SAM and level with SGD, and fits "
             "2.4 points more of the mislabelled examples than SAM",
         ),
@@ -119,6 +126,7 @@ PAPER = Paper(
             None,
             (),
             "xu2026.ablations",
+            "not shown here",
             "no setting gains on SAM of the same warm-up. Shares of .2 to .7 differ by .3 points and all end .5 to .9 "
             "below it; schedules and strengths from .03 to .4 differ within their intervals. The best epoch under 40 "
             "and 60 % noise is in the SGD warm-up, before there is anything to compensate",
@@ -129,6 +137,7 @@ PAPER = Paper(
             "theory.compensation.correction.finite_batch_optimum",
             ("xu2026.finite_batch_error", "xu2026.reversal_batch", "xu2026.reversal_direction"),
             "xu2026.finite_batch",
+            "holds in part",
             "in small batches of many dimensions adding lowers the squared error, by shrinking the gradient: variance "
             "outweighs bias. SAM uses the direction alone, and there subtracting helps at every size of batch we tried",
         ),
@@ -138,6 +147,7 @@ PAPER = Paper(
             "theory.compensation.correction.cancelling_shift",
             ("xu2026.descent_bias", "xu2026.cancelling_shift"),
             None,
+            "does not hold",
             "not in models that are linear in their weights: there the descent keeps the whole tilt under any "
             "perturbation, and a shift by −H⁻¹c would cancel it. In networks, no claim: the tilt of the logits is "
             "pulled back through another Jacobian",
@@ -154,6 +164,7 @@ PAPER = Paper(
                 "xu2026.split",
             ),
             "xu2026.bound",
+            "holds in part",
             "the steps that are ours to check (divergence, union, ball, split) hold when kept samples follow the test "
             "law; McAllester's bound is taken as proved. It bounds SAM, and says nothing of NCSAM",
         ),
@@ -163,6 +174,7 @@ PAPER = Paper(
             "theory.compensation.pac_bayes.repaired",
             ("xu2026.vacuous", "xu2026.memorisation", "xu2026.instance_dependent"),
             "xu2026.bound",
+            "does not hold",
             "vacuous for networks; prefers memorisers; false under instance-dependent noise, repaired here",
         ),
     ),
