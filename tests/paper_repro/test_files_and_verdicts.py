@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from paper_repro import cluster, console, files, keys, page, papers, reference, user_cache, verdicts, workflow
+from paper_repro import cluster, console, evidence, files, keys, page, papers, reference, user_cache, verdicts, workflow
 from paper_repro.explore import InMemory
 from paper_repro.luong2026.experiments import toy
 from spec.claims import Claim, MutantVerdict, Verdict
@@ -108,3 +108,8 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPat
         cluster.executor("tcp://nowhere:1"),
     ):
         pass
+
+
+def test_a_statement_counts_the_claims_that_hold() -> None:
+    known = {FIRST.id: {"verdict": {"ok": True}}, SECOND.id: {"verdict": {"ok": False}}}
+    assert evidence._words([FIRST, SECOND], None, known).endswith(", 1 of 2 checked hold")
