@@ -13,6 +13,7 @@ from paper_repro.baek2024.claims import (
     ratio,
     ratio_between_radii,
     toy_limits,
+    uniform_rate,
 )
 from paper_repro.baek2024.experiments.ablation import DIGITS, MNIST1D
 from paper_repro.baek2024.experiments.dependence import DEPENDENCE, DEPENDENCE_MNIST1D
@@ -101,6 +102,7 @@ PAPER = Paper(
                 "baek2024.never_reorders",
                 "baek2024.reordering_radius",
                 "baek2024.uniform_limit",
+                "baek2024.uniform_rate",
                 "baek2024.mean_classifier",
                 "baek2024.population_gradient_norms",
             ),
@@ -236,6 +238,7 @@ PAPER = Paper(
     + expectations.CLAIMS
     + accuracy.CLAIMS
     + toy_limits.CLAIMS
+    + uniform_rate.CLAIMS
     + network_gradients.CLAIMS
     + network_margins.CLAIMS
     + network_dynamics.CLAIMS

@@ -1,7 +1,7 @@
 """What the project has on Zhang et al. (2025): symbols, statements, experiments and claims."""
 
 from paper_repro.registry import Paper, Statement
-from paper_repro.zhang2025.claims import alignment, coupling, finite_width, flow, recursion, regrowth
+from paper_repro.zhang2025.claims import alignment, coupling, coupling_errors, finite_width, flow, recursion, regrowth
 from paper_repro.zhang2025.experiments import kernels
 from paper_repro.zhang2025.experiments.after_filtering import POST_FILTERING
 from paper_repro.zhang2025.experiments.field import FIELD
@@ -84,6 +84,7 @@ PAPER = Paper(
                 "zhang2025.energy_of_classes",
                 "zhang2025.no_free_regrowth",
                 "zhang2025.coupling_noise",
+                "zhang2025.coupling_noise_of_residuals",
                 "zhang2025.relative_kernel_error",
                 "zhang2025.filtering_end",
             ),
@@ -98,7 +99,7 @@ PAPER = Paper(
             "kernel separation (Assumptions 3 and 4)",
             "The kernel is positive within and negative between classes, or nearly so",
             "theory.ntk.centred",
-            ("zhang2025.fbr_is_last_layer",),
+            ("zhang2025.fbr_is_last_layer", "zhang2025.centring_threshold"),
             "zhang2025.kernel_blocks",
             "holds in part",
             "false for raw kernels of digits, in part true for centred ones; FBR is a centred last-layer meta-gradient",
@@ -124,5 +125,6 @@ PAPER = Paper(
     + flow.CLAIMS
     + finite_width.CLAIMS
     + regrowth.CLAIMS
-    + coupling.CLAIMS,
+    + coupling.CLAIMS
+    + coupling_errors.CLAIMS,
 )

@@ -136,6 +136,15 @@ def uniform_gradient(x: FloatArray, t: FloatArray) -> FloatArray:
     return -t @ x / len(t)
 
 
+def uniform_error(w: FloatArray, x: FloatArray, t: FloatArray, rho: float) -> FloatArray:
+    r"""(1/n) sum_i e^{z_i - rho ||x_i||} t_i x_i, (d,): the 1-SAM gradient less uniform_gradient, to leading order.
+
+    1 - sigma(C - z) = e^{z - C} (1 + O(e^{z - C})): the rate is exponential, and set by the example of least
+    rho ||x|| - z (derived).
+    """
+    return (np.exp(margins(w, x, t) - rho * np.linalg.norm(x, axis=1)) * t) @ x / len(t)
+
+
 def smoothness(x: FloatArray) -> float:
     """lambda_max(x^T x) / (4 n): bounds the Hessian of the loss and of robust_loss at any rho (derived)."""
     return float(np.linalg.norm(x, ord=2) ** 2 / (4 * len(x)))

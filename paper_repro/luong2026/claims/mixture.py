@@ -20,7 +20,7 @@ from spec.seeds import named_seed
 from spec.training import Training
 from theory.down_weighting import expected_shares, transition
 
-_MODEL, _RHO, _ETA, _STEPS, _ALPHA = transition.SignalMemory(20, 1.0, 1.0, 0.3), 0.6, 0.5, 300, 0.7
+_MODEL, _RHO, _ETA, _STEPS, _ALPHA = transition.SignalMemory(20, 1.3, 0.8, 0.3), 0.6, 0.5, 300, 0.7
 
 
 def _simulated_path(alpha: float = _ALPHA, sharpness: Any = "example") -> np.ndarray:
