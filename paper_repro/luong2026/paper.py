@@ -1,6 +1,6 @@
 """What the project has on Luong et al. (2026): symbols, statements, experiments and claims."""
 
-from paper_repro.luong2026.claims import expansion, mixture, orders, ratio, small_dimension, two_groups
+from paper_repro.luong2026.claims import batch_sam, expansion, mixture, orders, ratio, small_dimension, two_groups
 from paper_repro.luong2026.experiments.composition import COMPOSITION, LINEAR_DIGITS
 from paper_repro.luong2026.experiments.controls import CONTROLS
 from paper_repro.luong2026.experiments.formulas import RATIO_REGIONS, SIGNAL_MEMORY
@@ -81,6 +81,16 @@ PAPER = Paper(
             None,
             "holds",
             "exact for convex losses; 1-SAM breaks both inequalities",
+        ),
+        Statement(
+            "follows for n-SAM, SANER's own rule",
+            "Down-weighting group B resists memorisation",
+            "theory.down_weighting.batch_sam.descend",
+            ("luong2026.opposed_examples", "luong2026.batch_memory_at_start", "luong2026.batch_memory_path"),
+            None,
+            "by another mechanism than 1-SAM's: what is peculiar to an example is in B iff its gradient opposes the "
+            "batch's. From zero that is the memory of every mislabelled example iff γ²/n < B²(1 − 2Δ), and of no clean "
+            "one; it ends when the signal saturates. The signal coordinate starts in A",
         ),
         Statement(
             "follows for the mixture",
@@ -171,6 +181,7 @@ PAPER = Paper(
     claims=ratio.CLAIMS
     + two_groups.CLAIMS
     + orders.CLAIMS
+    + batch_sam.CLAIMS
     + expansion.CLAIMS
     + mixture.CLAIMS
     + small_dimension.CLAIMS,

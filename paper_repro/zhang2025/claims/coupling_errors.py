@@ -117,8 +117,8 @@ CENTRING = Claim(
     origin="derived",
     source=OURS,
     statement="With kernel means a within and b between two classes, both positive, every coupling keeps its sign "
-    "exactly while the classes' mean clean residuals differ by less than (a - b)/(a + b) of their sum; a common part of the "
-    "kernel narrows the range.",
+    "exactly while the mean clean residuals of the classes differ by less than (a - b)/(a + b) of their sum; a common "
+    "part of the kernel narrows the range.",
     regime="two classes of equal size, rightly labelled examples at zero outputs",
     tolerance=Ordering(),
     setup=lambda s: s,
