@@ -44,7 +44,7 @@ def test_the_condition_at_the_start_is_that_of_opposed_gradients(model, expected
 
 def test_down_weighting_slows_the_memory_of_mislabelled_examples_until_the_signal_saturates():
     path = batch_sam.descend(MODEL, 0.6, eta=0.5, steps=400, alpha=np.array([0.0, 0.7]))
-    assert path[40, 1, 2] < 0.8 * path[40, 0, 2]
+    assert (path[1:41, 1, 2] < path[1:41, 0, 2]).all()
     p_c, p_n = (expit(-m) for m in MODEL.margins(path[:, 0]))
     opposed = MODEL.B**2 * ((1 - MODEL.Delta) * p_c - MODEL.Delta * p_n) > MODEL.gamma**2 * p_n / MODEL.n
     np.testing.assert_array_equal(opposed, batch_sam.falls(MODEL, path[:, 0], 0.6)[1] < 0)
