@@ -88,6 +88,7 @@ PAPER = Paper(
             "theory.down_weighting.batch_sam.descend",
             ("luong2026.opposed_examples", "luong2026.batch_memory_at_start", "luong2026.batch_memory_path"),
             None,
+            "holds in part",
             "by another mechanism than 1-SAM's: what is peculiar to an example is in B iff its gradient opposes the "
             "batch's. From zero that is the memory of every mislabelled example iff γ²/n < B²(1 − 2Δ), and of no clean "
             "one; it ends when the signal saturates. The signal coordinate starts in A",

@@ -113,7 +113,10 @@ START = Claim(
 def _paths(_: Sample, alpha: float = ALPHA, sharpness: Any = "batch") -> np.ndarray:
     """(w_1, v_c, v_n) of the first model halfway and at the end, with and without down-weighting, simulated."""
     x, t = _problem(MODELS[0])
-    objective, batch = objectives.Objective(LINEAR, objectives.logistic), objectives.Batch(x, jnp.asarray(t))
+    objective, batch = (
+        objectives.Objective(LINEAR, objectives.logistic),
+        objectives.Batch(jnp.asarray(x), jnp.asarray(t)),
+    )
 
     @partial(jax.jit, static_argnums=0)
     def path(rule: Any) -> Any:

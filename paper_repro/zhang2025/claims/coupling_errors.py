@@ -1,7 +1,7 @@
 """Claims on errors of the clean residuals and on the centring of kernels, away from zero outputs and at several m."""
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -85,7 +85,7 @@ NOISE = Claim(
 
 
 @jax.jit
-def _couplings(x: FloatArray, t: FloatArray, clean: FloatArray) -> jax.Array:
+def _couplings(x: Any, t: Any, clean: Any) -> jax.Array:
     """Couplings at zero outputs with a clean subset on the same inputs."""
     objective = objectives.Objective(networks.linear(2), objectives.squared)
     batches = objectives.Batch(x, t), objectives.Batch(x, clean)
