@@ -44,10 +44,11 @@ PAPER = Paper(
             "derived, end",
             "1-SAM with weight decay ends at a minimum that three numbers describe",
             "theory.mean_field.long_time.minimum",
-            ("beyond.end",),
+            ("beyond.end", "beyond.shift_and_decay"),
             "beyond.ends",
             "holds",
-            "both shift and weight decay lead from the largest margin to the mean classifier",
+            "both shift and weight decay end at the mean classifier, but on the way they differ: where labels can be "
+            "separated, at small decay, the shift lowers the final accuracy, and more decay raises it",
         ),
         Statement(
             "predicted, phases",

@@ -10,6 +10,7 @@ from figures import mean_field as draw
 from paper_repro.registry import Experiment, FigureBinding, Parts, Table
 from spec.clean_subset import CleanSubset
 from spec.fields import Checked, Count, Grid, NoiseRate, NonNegative, Positive, Seeds
+from spec.networks import Linear
 from spec.problems import SignalNoiseMixture
 from spec.rules import (
     CompensationSchedule,
@@ -30,14 +31,19 @@ D = 2000  # lengths of vectors are those of this dimension
 
 @dataclass(frozen=True)
 class Phases(Checked):
-    """A grid of n/d and noise rates, with rho of both SAMs (that of 1-SAM times ||x||); repeats of the draws: seeds."""
+    """A grid of n/d and noise rates; c = rho ||x|| of 1-SAM and rho of n-SAM; m = clean d trusted examples.
+
+    scale: norm of the weights at the start, in a random direction (from zero the first step would be the mean
+    classifier, which nothing beats but what weights examples). samples, seeds: draws and their repetitions.
+    """
 
     alpha: Grid[Positive] = (0.3, 1.0, 3.0)
     Delta: Grid[NoiseRate] = (0.1, 0.25, 0.4)
     B: NonNegative = 1.5
-    c: Grid[NonNegative] = (1.0, 3.0)
+    c: Grid[NonNegative] = (1.0, 3.0, 10.0)
     rho: Grid[NonNegative] = (0.3, 1.0, 3.0)
     clean: Positive = 0.1
+    scale: NonNegative = 1.0
     training: Training = Training(eta=0.3, epochs=40)
     samples: Count = 512
     seeds: Seeds = 2
@@ -85,14 +91,19 @@ def of_point(point: Point) -> xr.Dataset:
         "accuracy": Accuracy(config.samples, config.seeds, "beyond.phases"),
     }
     kinds = rules(config)
-    found: dict[str, list[float]] = {name: [] for name in ("best", "last", "step", "setting")}
-    for settings in kinds.values():
-        paths = [prediction.curves(r, problem, config.training, **options)["test_accuracy"].values for r in settings]
+    found: dict[str, list[float]] = {name: [] for name in ("best", "last", "step", "setting_value")}
+    for kind, settings in kinds.items():
+        paths = [_path(r, problem, config, options) for r in settings]
         k = int(np.argmax([path.max() for path in paths]))
-        values = (paths[k].max(), max(path[-1] for path in paths), paths[k].argmax(), k)
+        size = (config.c if kind == "1-SAM" else config.rho)[k] if kind in ("1-SAM", "n-SAM") else 0.0
+        values = (paths[k].max(), max(path[-1] for path in paths), paths[k].argmax(), size)
         for name, value in zip(found, values, strict=True):
             found[name].append(float(value))
     return xr.Dataset({name: ("rule", values) for name, values in found.items()}, coords={"rule": list(kinds)})
+
+
+def _path(rule: Rule, problem: SignalNoiseMixture, config: Phases, options: dict[str, Any]) -> np.ndarray:
+    return prediction.curves(rule, problem, config.training, Linear(config.scale), **options)["test_accuracy"].values
 
 
 def points(config: Phases) -> list[Point]:
@@ -124,7 +135,20 @@ def tables(dataset: xr.Dataset) -> tuple[Table, ...]:
             rows.append((f"{alpha:g}", f"{Delta:g}", base, *cells))
     head = ("n/d", "Δ", "SGD", *names)
     caption = "Predicted test accuracy of SGD (%), best stopping / end, and the gains of the others in points"
-    return (Table(caption, head, tuple(rows)),)
+    return Table(caption, head, tuple(rows)), _best_settings(dataset)
+
+
+def _best_settings(dataset: xr.Dataset) -> Table:
+    """Which c and rho of the grids are best at the best stopping, and when that is."""
+    rows = []
+    for alpha in dataset["alpha"].values:
+        for Delta in dataset["Delta"].values:
+            at = dataset.sel(alpha=alpha, Delta=Delta)
+            one, batch = (float(at["setting_value"].sel(rule=r)) for r in ("1-SAM", "n-SAM"))
+            steps = [f"{int(at['step'].sel(rule=r))}" for r in ("SGD", "1-SAM", "n-SAM")]
+            rows.append((f"{alpha:g}", f"{Delta:g}", f"{one:g}", f"{batch:g}", *steps))
+    head = ("n/d", "Δ", "c of 1-SAM", "ρ of n-SAM", "best step of SGD", "of 1-SAM", "of n-SAM")
+    return Table("Best settings of the grids, and the steps at which to stop", head, tuple(rows))
 
 
 PHASES = Experiment(
