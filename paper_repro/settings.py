@@ -9,6 +9,8 @@ from spec.fields import accepts, declarations, records_in
 from spec.validation import InputError
 
 Place = tuple[str, ...]
+EACH = "*"
+"""Stands in a place for every record of a tuple of them, which is called by the singular: problem.Delta of problems."""
 
 
 class UnknownSettingError(InputError):
@@ -31,7 +33,9 @@ def adjusted(config: Any, changes: Mapping[str, Any]) -> Any:
 
     A bare name means the experiment's own field, else the one nested field of that name. Whole records (network, or
     problem.noise) are replaced first, so that other settings may be theirs. A single value for a field that holds a
-    tuple becomes a tuple of one. Raises InputError for unknown names, and for values that a record refuses.
+    tuple becomes a tuple of one; a field of the records in a tuple is replaced in all of them, under the name that it
+    would have if there were one (problem.Delta in a config with `problems`, which `problem` replaces by one).
+    Raises InputError for unknown names, and for values that a record refuses.
     """
     left = dict(changes)
     whole = {name: place for name in left if is_dataclass(_at(config, place := _found(config, name)))}
@@ -41,7 +45,7 @@ def adjusted(config: Any, changes: Mapping[str, Any]) -> Any:
     for name, value in left.items():
         place = _place(config, name)
         if place in values:
-            raise InputError(f"--set must give every setting once, got {'.'.join(place)!r} twice")
+            raise InputError(f"--set must give every setting once, got {'.'.join(_names(place))!r} twice")
         values[place] = value
     return _with(config, values)
 
@@ -53,10 +57,25 @@ def _places(record: Any) -> Iterator[Place]:
         value = getattr(record, f.name)
         if is_dataclass(value):
             yield from ((f.name, *rest) for rest in _places(value))
+        elif _are_records(value):
+            first, *others = ([*_places(one)] for one in value)
+            yield from ((f.name, EACH, *rest) for rest in first if all(rest in other for other in others))
+
+
+def _are_records(value: Any) -> bool:
+    return isinstance(value, tuple) and len(value) > 0 and all(map(is_dataclass, value))
+
+
+def _names(place: Place) -> Place:
+    """What a place is called: a record of a tuple by the singular of the tuple's field."""
+    pairs = zip(place, (*place[1:], ""), strict=True)
+    return tuple(name.removesuffix("s") if following == EACH else name for name, following in pairs if name != EACH)
 
 
 def _at(record: Any, place: Place) -> Any:
-    """What stands at a place; None for no place at all."""
+    """What stands at a place; None for no place at all, or for one in several records."""
+    if EACH in place:
+        return None
     for name in place:
         record = getattr(record, name)
     return record if place else None
@@ -64,16 +83,19 @@ def _at(record: Any, place: Place) -> Any:
 
 def _found(config: Any, name: str) -> Place:
     """The place that a name means; no place if it means none, or several."""
-    places = list(_places(config))
+    places = {_names(p): p for p in _places(config)}
+    places |= {(*p[:-1], p[-1].removesuffix("s")): p for p in places.values() if _are_records(_at(config, p))}
     whole = tuple(name.split("."))
-    found = [p for p in places if p == whole] or [p for p in places if p[-1:] == whole]
+    found = [p for names, p in places.items() if names == whole] or [
+        p for names, p in places.items() if names[-1:] == whole
+    ]
     return found[0] if len(found) == 1 else ()
 
 
 def _place(config: Any, name: str) -> Place:
     place = _found(config, name)
     if not place:
-        raise UnknownSettingError(name, ", ".join(".".join(p) for p in _places(config)))
+        raise UnknownSettingError(name, ", ".join(".".join(_names(p)) for p in _places(config)))
     return place
 
 
@@ -83,10 +105,14 @@ def _with(record: Any, values: Mapping[Place, Any]) -> Any:
     kind: Any = type(record)
     for head in dict.fromkeys(place[0] for place in values):
         inside = {place[1:]: value for place, value in values.items() if place[0] == head}
+        old = getattr(record, head)
         if () in inside:
             changes[head] = fitted(inside[()], declarations(kind)[head])
+        elif isinstance(old, tuple):
+            renewed = (_with(one, {place[1:]: value for place, value in inside.items()}) for one in old)
+            changes[head] = tuple(dict.fromkeys(renewed))  # what has become the same is one
         else:
-            changes[head] = _with(getattr(record, head), inside)
+            changes[head] = _with(old, inside)
     return replace(record, **changes)
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from paper_repro.xu2026.experiments.angle import RESIDUALS
 from paper_repro.xu2026.experiments.bound import BOUND
 from paper_repro.xu2026.experiments.deciding import DECIDING
 from paper_repro.xu2026.experiments.effective_rate import FINITE_BATCHES, RATES
+from paper_repro.xu2026.experiments.threshold import THRESHOLD
 from paper_repro.zhang2025.experiments.field import FIELD
 from paper_repro.zhang2025.experiments.kernels import KERNEL_WIDTH
 from spec.clean_subset import CleanSubset
@@ -47,18 +49,24 @@ WRONG = {
     "a pair in a tuple": ((1, 2),),
     "twice the same": (1, 1),
 }
+# Aspect ratios, lengths and strengths of the experiments on the high-dimensional limit.
+BEYOND = {"Curves.alpha", "Curves.c", "Phases.alpha", "Phases.c", "Phases.clean", "Ends.alpha", "Ends.c", "Ends.decay"}
 # What is meant all the same, by the kind of the value that stands in the field.
 TAKEN = {
     ("float", "2.5"): {"B", "gamma", "rho", "eta", "mean", "delta", "norm", "beta", "strength", "usual_strength"}
-    | {"weight_decay", "scale", "imbalance"},
+    | {"weight_decay", "scale", "imbalance"}
+    | BEYOND,
     ("float", "2**31"): {"B", "gamma", "rho", "eta", "mean", "delta", "beta", "strength", "usual_strength"}
-    | {"weight_decay", "scale", "imbalance", "norm"},
-    ("float", "-1"): {"alpha"},
-    ("tuple", "-1"): {"alpha", "overlaps", "across"},
+    | {"weight_decay", "scale", "imbalance", "norm"}
+    | BEYOND,
+    ("float", "-1"): {"Toy.alpha", "Composition.alpha"},
+    ("tuple", "-1"): {"SignalMemory.alpha", "overlaps", "across"},
     ("tuple", "2.5"): {"C", "J", "rho", "rho_batch", "penalty", "overlaps", "eta", "beta", "ratios", "across"}
-    | {"strength", "multiples", "gamma"},
+    | {"strength", "multiples", "gamma"}
+    | BEYOND,
     ("tuple", "2**31"): {"J", "rho", "rho_batch", "penalty", "overlaps", "eta", "beta", "ratios", "across"}
-    | {"strength", "multiples", "gamma"},
+    | {"strength", "multiples", "gamma"}
+    | BEYOND,
     ("tuple", "twice the same"): {"network.hidden", "KernelBlocks.hidden", "start"},
     ("tuple", "()"): {"only"},
     ("NoneType", "None"): {"path", "classes", "batch"},
@@ -251,3 +259,31 @@ def test_with_several_experiments_one_must_know_the_setting() -> None:
     assert digits == DIGITS.config["smoke"]
     with pytest.raises(InputError, match=r"--set name must be one of .* got 'nonsense'"):
         workflow.configurations(chosen, "smoke", None, {"norm": Written("3"), "nonsense": Written("2")})
+
+
+def test_a_field_of_several_problems_is_set_in_all_of_them() -> None:
+    config = CONTROLS.config["full"]
+    assert len(config.problems) == 2
+    changed = adjusted(config, {"Delta": Written("0.25"), "n_train": Written("900"), "training.eta": 0.03})
+    assert [p.noise.Delta for p in changed.problems] == [0.25, 0.25]
+    assert [p.n_train for p in changed.problems] == [900, 900]
+    assert [p.name for p in changed.problems] == [p.name for p in config.problems]
+    assert changed.training.eta == 0.03
+
+
+def test_problems_that_become_the_same_are_one(tmp_path: Path) -> None:
+    config = CONTROLS.config["full"]
+    there = {"problem.name": Written("mnist"), "problem.path": Written(str(tmp_path))}
+    (problem,) = adjusted(config, there).problems
+    assert (problem.name, problem.path) == ("mnist", str(tmp_path))
+
+
+def test_a_record_stands_for_a_tuple_of_them() -> None:
+    changed = adjusted(THRESHOLD.config["full"], {"network": Written("Mlp((32,))")})
+    assert changed.networks == (Mlp((32,)),)
+
+
+@pytest.mark.parametrize("name", ["problems.0.Delta", "problems.Delta", "problem"])
+def test_names_of_fields_in_tuples_are_said(name: str) -> None:
+    with pytest.raises(InputError, match=r"problem\.noise\.Delta|problems must be"):
+        adjusted(CONTROLS.config["full"], {name: Written("0.2")})
