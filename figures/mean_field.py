@@ -28,9 +28,7 @@ def curves(dataset: xr.Dataset) -> Figure:
 def finite_size(dataset: xr.Dataset) -> Figure:
     """Root mean square error of the test accuracy against d, a line for every rule."""
     figure, axes = style.panels(1, width=4.0)
-    gap = dataset["simulated_test_accuracy"] - dataset["predicted_test_accuracy"]
-    error = ((gap**2).mean(("seed", "epoch")) ** 0.5).transpose("run", "size").values
-    d, panel = dataset["size"].values.astype(float), axes[0, 0]
+    error, d, panel = dataset["error"].values, dataset["size"].values.astype(float), axes[0, 0]
     for method, row in zip(dataset["method"].values, error, strict=True):
         panel.plot(d, 100 * row, style.marker(str(method)), color=style.colour(str(method)), label=str(method))
     panel.plot(d, 100 * error.mean() * (d / d.mean()) ** -0.5, color="0.6")

@@ -25,6 +25,7 @@ from theory.mean_field.setting import Accuracy, Closure, Draws, Setting, Start, 
 from theory.mean_field.weights import SIGNAL, START
 
 FloatArray = NDArray[np.float64]
+EDGES = np.linspace(-12.0, 12.0, 97)
 AT_ZERO, USUAL, EXACT = Start(), Accuracy(), Closure()
 
 
@@ -44,7 +45,8 @@ def curves(
     clean: the m trusted examples of rules that look at such. Every variable has a `<name>_error`, its Monte-Carlo
     standard error. Weights and gradient norms of both groups, shares of coordinates and the precision of a selection
     are those of the step that follows the record. `directions` is the number of weight directions that were told apart
-    so far, `dropped` the relative length of the longest that was left out.
+    so far, `dropped` the relative length of the longest that was left out. `<group>_margins` is the density of margins
+    over bins around `margin`, whose ends take what lies beyond.
     Raises InputError before any work, saying why, for a rule that does not close.
     """
     if isinstance(weights, Linear):
@@ -56,9 +58,11 @@ def curves(
     data = {}
     for name in runs[0]:
         values = np.array([run[name] for run in runs])
-        data[name] = ("epoch", values.mean(axis=0))
-        data[f"{name}_error"] = ("epoch", values.std(axis=0, ddof=1) / np.sqrt(len(values)))
-    return xr.Dataset(data, coords={"epoch": epochs}, attrs={"samples": accuracy.samples, "repeats": accuracy.repeats})
+        dims = ("epoch", "margin")[: values.ndim - 1]
+        data[name] = (dims, values.mean(axis=0))
+        data[f"{name}_error"] = (dims, values.std(axis=0, ddof=1) / np.sqrt(len(values)))
+    coords = {"epoch": epochs, "margin": (EDGES[1:] + EDGES[:-1]) / 2}
+    return xr.Dataset(data, coords=coords, attrs={"samples": accuracy.samples, "repeats": accuracy.repeats})
 
 
 def at_end(names: Sequence[str], *arguments: Any, **options: Any) -> FloatArray:
@@ -97,7 +101,15 @@ def by_group(matrix: DataMatrix, values: FloatArray | NDArray[np.bool_]) -> dict
     return {name: float(p @ values / max(np.sum(p), np.finfo(float).tiny)) for name, p in shares.items()}
 
 
-def _observed(matrix: DataMatrix, w: FloatArray) -> dict[str, float]:
+def _densities(matrix: DataMatrix, z: FloatArray) -> dict[str, FloatArray]:
+    """Histograms of the margins of both groups, of area one (zero for an empty group)."""
+    inside, width = np.clip(z, EDGES[0], EDGES[-1]), EDGES[1] - EDGES[0]
+    groups = {"clean": matrix.s > 0, "mislabelled": matrix.s < 0}
+    counts = {name: np.histogram(inside[g], EDGES, weights=matrix.share[g])[0] for name, g in groups.items()}
+    return {f"{name}_margins": c / max(c.sum() * width, np.finfo(float).tiny) for name, c in counts.items()}
+
+
+def _observed(matrix: DataMatrix, w: FloatArray) -> dict[str, Any]:
     law, z, noise = matrix.law, matrix.forward(w), float(np.linalg.norm(w[SIGNAL + 1 :]))
     spread = law.gamma * (np.hypot(w[SIGNAL], noise) if law.along_signal else noise)
     fits, losses = by_group(matrix, z > 0), by_group(matrix, np.logaddexp(0, -z))
@@ -106,6 +118,7 @@ def _observed(matrix: DataMatrix, w: FloatArray) -> dict[str, float]:
         **{f"{name}_accuracy": value for name, value in fits.items()},
         "recovered_accuracy": by_group(matrix, z <= 0)["mislabelled"],
         **{f"{name}_loss": value for name, value in losses.items()},
+        **_densities(matrix, z),
         "signal_overlap": float(w[SIGNAL]),
         "noise_norm": noise,
         "directions": float(matrix.nu.count),

@@ -17,9 +17,14 @@ DECAY = 0.2
 DESCENT = Descent(Sam(0.13), PROBLEM, Training(eta=1.0, epochs=60, momentum=0.5, weight_decay=DECAY))
 
 
+def _shift(rho: float) -> float:
+    """c = rho ||x||."""
+    return float(rho * np.sqrt(PROBLEM.B**2 + PROBLEM.gamma**2 * PROBLEM.d))
+
+
 def _stated(case: Any, *, shift: float = 1.0, decay: float = DECAY, inverted: bool = False) -> np.ndarray:
     problem = replace(PROBLEM, n=round(PROBLEM.d**2 / PROBLEM.n)) if inverted else PROBLEM
-    c = shift * DESCENT.rule.rho * np.sqrt(PROBLEM.B**2 + PROBLEM.gamma**2 * PROBLEM.d)
+    c = shift * _shift(DESCENT.rule.rho)
     end = long_time.minimum(problem, c, decay)
     return np.array([end.overlap, end.noise_norm])
 
@@ -61,8 +66,7 @@ def _measured_gains(sample: Sample) -> np.ndarray:
 
 def _stated_gains(sample: Sample) -> np.ndarray:
     def accuracy(n: int, way: tuple[float, Training]) -> float:
-        c = way[0] * np.sqrt(PROBLEM.B**2 + PROBLEM.gamma**2 * PROBLEM.d)
-        return long_time.minimum(replace(PROBLEM, n=n), c, way[1].weight_decay).test_accuracy
+        return long_time.minimum(replace(PROBLEM, n=n), _shift(way[0]), way[1].weight_decay).test_accuracy
 
     return np.array([accuracy(n, way) - accuracy(n, PLAIN) for way in (SHIFTED, DECAYED) for n in SHAPES])
 

@@ -93,7 +93,8 @@ def run(config: Curves, parts: Parts) -> xr.Dataset:
     simulated = xr.concat(rows, dim="size").assign_coords(size=list(config.sizes))
     data = {f"predicted_{name}": stated[name] for q in QUANTITIES for name in (q, f"{q}_error")}
     data |= {f"simulated_{name}": simulated[name] for name in QUANTITIES}
-    return xr.Dataset(data).assign_coords(method=("run", [unit.rule.name for unit in units]))
+    result = xr.Dataset(data).assign_coords(method=("run", [unit.rule.name for unit in units]))
+    return result.assign(error=errors(result))
 
 
 def exact(dataset: xr.Dataset, config: Curves) -> xr.Dataset:

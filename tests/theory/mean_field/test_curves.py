@@ -101,6 +101,16 @@ def test_many_examples_follow_the_population() -> None:
     assert float(curve.signal_overlap[-1]) == pytest.approx(M, rel=1e-3)
 
 
+def test_margins_have_their_densities() -> None:
+    curve = curves(Sam(0.03), PROBLEM, Training(0.5, 3), Start(1.0), accuracy=QUICK).isel(epoch=-1)
+    width = float(curve.margin[1] - curve.margin[0])
+    for group in ("clean", "mislabelled"):
+        density = curve[f"{group}_margins"]
+        assert float(density.sum()) * width == pytest.approx(1)
+        positive = float(density.where(curve.margin > 0, 0).sum()) * width
+        assert positive == pytest.approx(float(curve[f"{group}_accuracy"]), abs=1e-12)
+
+
 def test_logit_and_jacobian_sam_are_one_sam_and_descent() -> None:
     training = Training(0.5, 5)
     of = lambda rule: curves(rule, PROBLEM, training, accuracy=QUICK)  # noqa: E731
