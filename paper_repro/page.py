@@ -11,7 +11,7 @@ from typing import Any
 import xarray as xr
 from jinja2 import Environment, StrictUndefined
 
-from paper_repro import console, evidence, keys, reference, verdicts
+from paper_repro import console, evidence, keys, prose, reference, verdicts
 from paper_repro.console import kind
 from paper_repro.files import DamagedError, load, set_aside, write_atomically
 from paper_repro.registry import Experiment, Paper
@@ -50,7 +50,10 @@ def _paper(paper: Paper, out: Path, known: dict[str, Any]) -> dict[str, Any]:
     return {
         "paper": paper,
         "experiments": [_experiment(e, out) for e in paper.experiments],
-        "statements": [(s, evidence.of(paper, s, known)) for s in paper.statements],
+        "statements": [
+            (s, evidence.of(paper, s, known), prose.rendered_where_known(s.finding, paper.key, console.note))
+            for s in paper.statements
+        ],
         "claims": [{"claim": c, "kind": kind(c), "record": known.get(c.id)} for c in paper.claims],
     }
 

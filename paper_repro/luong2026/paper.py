@@ -110,9 +110,14 @@ PAPER = Paper(
             (),
             "luong2026.controls",
             "holds in part",
-            "on digits it fits fewer of them (5 points at ρ = .1, 17 at .4), which random coordinates of the same "
-            "number or energy do not bring about; it tests better at the final epoch, not at the validated one. On "
-            "MNIST-1D all is memorised: +0.8 [.2, 1.4] at ρ = .4, as with random coordinates of the same energy",
+            "on digits it fits fewer of them ({controls | SANER memorises less than SAM | digits, ρ = 0.1 | "
+            "interval} points fewer at ρ = .1, {controls | SANER memorises less than SAM | digits, ρ = 0.4 | "
+            "interval} at ρ = .4), which halving random coordinates of the same energy does not bring about. It "
+            "tests better at the final epoch at ρ = .4 ({controls | ... at the final epoch | digits, ρ = 0.4 | "
+            "interval}; at ρ = .1 {controls | ... at the final epoch | digits, ρ = 0.1 | interval}), not at the "
+            "validated one. On MNIST-1D all is memorised: {controls | SANER tests better than SAM | mnist1d, ρ = "
+            "0.4 | interval} at ρ = .4, as with random coordinates of the same energy ({controls.2 | mnist1d, ρ "
+            "= 0.4, random halved, energy of B | − first | interval})",
         ),
         Statement(
             "Released script on MNIST, 0 against 1",
@@ -121,9 +126,12 @@ PAPER = Paper(
             (),
             "luong2026.linear_digits",
             "holds in part",
-            "for 1-SAM, whose theory it is: on digits 0 and 1 its group B is 92 % noise-dominated, and 96 % of the "
-            "noise-dominated coordinates are in B or C (C, reversed, about as often as B). Not for n-SAM, which the "
-            "paper runs: once it trains, 92 % of them are in A, as of the others",
+            "for 1-SAM, whose theory it is: on digits 0 and 1 its group B is {linear_digits | 1-SAM, 1-SAM | "
+            "noise- / clean-dominated in B (%)} % noise-dominated, and of the noise-dominated coordinates "
+            "{linear_digits | 1-SAM, 1-SAM | among noise-dominated | 2} % are in B and {linear_digits | 1-SAM, "
+            "1-SAM | among noise-dominated | 3} % in C, reversed. Not for n-SAM, which the paper runs: once it "
+            "trains, {linear_digits | n-SAM, n-SAM | among noise-dominated} % of them are in A, as of the "
+            "clean-dominated ({linear_digits | n-SAM, n-SAM | among clean-dominated} %)",
         ),
         Statement(
             "README, deep networks",
@@ -132,8 +140,11 @@ PAPER = Paper(
             (),
             "luong2026.composition",
             "holds in part",
-            "in part: on digits B holds 34 % noise-dominated and 25 % clean-dominated coordinates, the first being 7.5 "
-            "points likelier to be in B; clean parts are amplified more on only a third of the noise-dominated ones",
+            "in part: on digits B holds {composition | n-SAM | noise- / clean-dominated in B (%)} % "
+            "noise-dominated and {composition | n-SAM | noise- / clean-dominated in B (%) | 2} % clean-dominated "
+            "coordinates, the first being {composition | n-SAM | B: noise- minus clean-dominated | interval} "
+            "points likelier to be in B; clean parts are amplified more on only {composition | n-SAM | a_clean > "
+            "a_noisy where noise dominates | interval} % of the noise-dominated ones",
         ),
         Statement(
             "Table 4 (rows known, values not)",
@@ -142,9 +153,14 @@ PAPER = Paper(
             (),
             "luong2026.family",
             "holds in part",
-            "on digits every member fits fewer mislabelled examples with it (5 to 20 points) and ends better (+1.1 to "
-            "+4.2; SAM's and FSAM's intervals include 0); at the validated epoch no gain is shown (+.2 to +.6). "
-            "On MNIST-1D at ρ = .1 all fit every mislabelled example, and nothing is gained",
+            "on digits every member fits fewer mislabelled examples with it ({range family | digits*, with "
+            "down-weighting | final clean / mislabelled fit | 2} % instead of {range family | digits*, plain | "
+            "final clean / mislabelled fit | 2} %) and ends {range family | digits*, with down-weighting | − "
+            "first#2} points better, where the intervals of SAM ({family | digits, ρ = 0.1, SAM, with "
+            "down-weighting | − first#2 | interval}) and FSAM ({family | digits, ρ = 0.1, FSAM, with "
+            "down-weighting | − first#2 | interval}) include zero; at the validated epoch no gain is shown "
+            "({range family | digits*, with down-weighting | − first}). On MNIST-1D at ρ = .1 nearly every "
+            "mislabelled example is fit, and nothing is gained",
         ),
         Statement(
             "Table 1: kinds of noise",
@@ -153,9 +169,14 @@ PAPER = Paper(
             (),
             "luong2026.noise_kinds",
             "not shown here",
-            "not shown at the validated epoch under any of them; final epoch on digits: +4.5 [2.5, 6.5] at symmetric "
-            ".5, else +.1 to +1.3 with intervals at 0. The oracle that halves the truly noise-dominated coordinates "
-            "gains .6 to 4.3. Without label noise SANER costs nothing",
+            "not shown at the validated epoch under any of them. At the final epoch on digits {noise_kinds | "
+            "digits, ρ = 0.1, symmetric .5, SANER | − first#2 | interval} at symmetric .5, while the intervals "
+            "at .3 include zero (symmetric {noise_kinds | digits, ρ = 0.1, symmetric .3, SANER | − first#2}, "
+            "asymmetric {noise_kinds | digits, ρ = 0.1, asymmetric .3, SANER | − first#2}, instance-dependent "
+            "{noise_kinds | digits, ρ = 0.1, instance-dependent .3, SANER | − first#2}). The oracle that halves "
+            "the truly noise-dominated coordinates gains {range noise_kinds | digits*oracle) | − first} at the "
+            "validated epoch. Without label noise SANER makes no difference ({noise_kinds | digits, ρ = 0.1, "
+            "none, SANER | − first | interval})",
         ),
         Statement(
             "Ablations of α, warm-up, ρ, width, examples",
@@ -164,8 +185,10 @@ PAPER = Paper(
             (),
             "luong2026.ablations",
             "holds in part",
-            "at the final epoch the gain on SAM grows with α up to its whole removal (+4.8 at α = 1) and with ρ; with "
-            "250 or 500 examples all is memorised and nothing is gained",
+            "at the final epoch the gain on SAM grows with α up to its whole removal ({ablations | α = 1, SANER "
+            "| − first#2 | interval} at α = 1; {ablations | α = 0.25, SANER | − first#2 | interval} at .25) and "
+            "with ρ ({ablations | ρ = 0.4, SANER | − first#2 | interval} at ρ = .4); at the validated epoch no "
+            "setting of these shows a gain. With 250 or 500 examples all is memorised and nothing is gained",
         ),
         Statement(
             "Fig. 3 (content inferred)",
@@ -174,8 +197,13 @@ PAPER = Paper(
             (),
             "luong2026.controls",
             "holds in part",
-            "in part: on digits SAM without B memorises 4 to 5 points more, but without A 33 more at ρ = .4, and SAM "
-            "only on B is no better than SGD",
+            "in part: on digits SAM without its effect on B memorises more ({controls | SAM without its effect "
+            "on B memorises more | digits, ρ = 0.1 | interval} points at ρ = .1, {controls | SAM without its "
+            "effect on B memorises more | digits, ρ = 0.4 | interval} at ρ = .4), but without A {controls | B "
+            "matters more than A to memorisation | digits, ρ = 0.4 | abs} points more than without B at ρ = .4, "
+            "and SAM only on B ends at {controls.2 | digits, ρ = 0.4, SAM only on B | test, final} % where SGD "
+            "ends at {controls.2 | digits, ρ = 0.4, SGD | test, final} % and SAM at {controls.2 | digits, ρ = "
+            "0.4, SAM | test, final} %",
         ),
     ),
     experiments=(RATIO_REGIONS, SIGNAL_MEMORY, TOY, LINEAR_DIGITS, COMPOSITION, CONTROLS, *VARIATIONS),
