@@ -94,9 +94,10 @@ PAPER = Paper(
             "a clean subset that is also trained on: contained, noise of .1 ends at "
             "{post_filtering | noise 0.1 | contained, β = 0.5 | 2 round} to "
             "{post_filtering | noise 0.1 | contained, β = 5 | 2 round} % memorised, held out at "
-            "{post_filtering | noise 0.1 | held out, β = 0.5 | 2 round}. Exceptions: held out, a constant offset of −.1 "
-            "memorises {post_filtering | offset -0.1 | held out, β = 0.5 | interval} % and wrong clean labels "
-            "{post_filtering | 2 of 20 clean labels wrong | held out, β = 0.5 | 2 round} % and more; contained, normalised weights (L2RW) memorise all without any error",
+            "{post_filtering | noise 0.1 | held out, β = 0.5 | 2 round}. Exceptions: held out, a constant offset of "
+            "−.1 memorises {post_filtering | offset -0.1 | held out, β = 0.5 | interval} % and wrong clean labels "
+            "{post_filtering | 2 of 20 clean labels wrong | held out, β = 0.5 | 2 round} % and more; "
+            "contained, normalised weights (L2RW) memorise all without any error",
         ),
         Statement(
             "kernel separation (Assumptions 3 and 4)",
