@@ -95,8 +95,8 @@ PAPER = Paper(
             "with many classes; so it falls during training. Read off some batches it names "
             "the sign of the slope of the cosine on others in "
             "{threshold | all, slope of the cosine, second moments | right of decided | cell} "
-            "decided cases (digits and MNIST-1D, three networks, nine epochs) and, at the rule's own strength, that of its "
-            "turn in {threshold | all, turn at the rule's own strength, second moments | right of decided | cell} "
+            "decided cases (digits and MNIST-1D, three networks, nine epochs) and, at the rule's own strength, that of "
+            "its turn in {threshold | all, turn at the rule's own strength, second moments | right of decided | cell} "
             "(the population rule: "
             "{threshold | all, slope of the cosine, population: right > 1 − Δ | right of decided | cell} and "
             "{threshold | all, turn at the rule's own strength, population: right > 1 − Δ | right of decided | cell})",
