@@ -1,0 +1,1 @@
+"""What a reader sees: functions that draw labelled results and compute nothing. `style` is the visual grammar."""

@@ -112,9 +112,11 @@ class Bars:
         self.bars = bars
 
     def add(self, title: str, total: int) -> "Advance":
+        """A new bar, and what moves it on."""
         return Advance(self.bars, self.bars.add_task(title, total=total))
 
     def finished(self, experiment: Experiment, seconds: float, reused: int) -> None:
+        """Say that an experiment is done."""
         note = f", {reused} parts reused" if reused else ""
         self.bars.console.print(f"{experiment.id}: done in {seconds:.1f} s{note}")
 
@@ -126,6 +128,7 @@ class Advance:
         self.bars, self.task, self.reused = bars, task, 0
 
     def __call__(self, reused: bool) -> None:
+        """One part more."""
         self.reused += reused
         self.bars.advance(self.task)
 

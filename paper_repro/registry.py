@@ -27,7 +27,9 @@ STATUS_MEANS = {
 class Parts(Protocol):
     """Computes the resumable parts of an experiment (paper_repro.store)."""
 
-    def map(self, function: Callable[[Any], "xr.Dataset"], units: Sequence[Any]) -> "list[xr.Dataset]": ...
+    def map(self, function: Callable[[Any], "xr.Dataset"], units: Sequence[Any]) -> "list[xr.Dataset]":
+        """function of every unit, in order."""
+        ...
 
 
 class Table(NamedTuple):

@@ -23,7 +23,7 @@ class Interval(NamedTuple):
         return f"{mean} [{100 * self.low:.1f}, {100 * self.high:.1f}]"
 
 
-def verdict(gap: Interval, claim: str = "larger") -> str:
+def decision(gap: Interval, claim: str = "larger") -> str:
     """'larger' is shown when the interval lies above zero; 'close' when it lies within +-2 points."""
     require_choice("claim", claim, ("larger", "close"))
     if claim == "larger":

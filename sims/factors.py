@@ -45,7 +45,9 @@ def affine(a: jax.Array, w: Weights, b: jax.Array | None = None, s: float = 1.0)
 class Network(Protocol):
     """(params, the function that computes every dense layer) -> logits of a fixed batch."""
 
-    def __call__(self, params: Params, dense: Dense = affine, /) -> jax.Array: ...
+    def __call__(self, params: Params, dense: Dense = affine, /) -> jax.Array:
+        """The logits."""
+        ...
 
 
 class Factors(NamedTuple):

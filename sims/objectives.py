@@ -21,7 +21,7 @@ class Batch(NamedTuple):
     t: jax.Array
 
 
-class Part(NamedTuple):
+class Minibatch(NamedTuple):
     """A Batch that knows the places (n,) of its examples in the training split, for rules that remember examples."""
 
     x: jax.Array
@@ -35,12 +35,14 @@ class Objective(NamedTuple):
     model: Model
     loss: Callable[[jax.Array, jax.Array], jax.Array]
 
-    def mean(self, params: Params, batch: Batch | Part) -> jax.Array:
+    def mean(self, params: Params, batch: Batch | Minibatch) -> jax.Array:
+        """The mean loss of a batch. Raises InputError for labels that the loss would misread."""
         logits = self.model.apply(params, batch.x)
         require_labels(self.loss, batch.t, logits.shape)
         return jnp.mean(jax.vmap(self.loss)(logits, batch.t))
 
     def residuals(self, logits: jax.Array, t: jax.Array) -> jax.Array:
+        """d loss/d logits of every example, shaped like the logits. Errors as in mean."""
         require_labels(self.loss, t, logits.shape)
         return jax.vmap(jax.grad(self.loss))(logits, t)
 

@@ -13,7 +13,7 @@ import optax
 
 from sims.data.sampling import Data, Split
 from sims.models.networks import Model
-from sims.objectives import Batch, Objective, Part, require_labels
+from sims.objectives import Batch, Minibatch, Objective, require_labels
 from sims.observables.scalars import Observable
 from sims.rules import begin_epoch, gradient, init, report
 from spec.clean_subset import CleanEpochs
@@ -117,11 +117,11 @@ def begin(rule: Any, descent: Descent, params: Params) -> Carry:
 def epoch(rule: Any, descent: Descent, split: Split, order: jax.Array, carry: Carry) -> Carry:
     """One pass of a rule over a split, in the batches of an order."""
 
-    def step(carry: Carry, batch: Batch | Part) -> Carry:
+    def step(carry: Carry, batch: Batch | Minibatch) -> Carry:
         return descent.move(carry, *gradient(rule, carry.rule_state, descent.objective, carry.params, batch))
 
     def step_on(carry: Carry, places: jax.Array) -> tuple[Carry, None]:
-        return step(carry, Part(split.x[places], split.t[places], places)), None
+        return step(carry, Minibatch(split.x[places], split.t[places], places)), None
 
     carry = carry._replace(rule_state=begin_epoch(rule, carry.rule_state))
     return step(carry, Batch(split.x, split.t)) if order.ndim == 1 else jax.lax.scan(step_on, carry, order)[0]

@@ -58,7 +58,7 @@ def test_no_paper_imports_another(paper: str) -> None:
 
 
 ROOMS_OF_MODULES = [
-    *(file for top in ("theory", "sims") for file in sorted((ROOT / top).rglob("__init__.py"))),
+    *(file for top in ("spec", "theory", "sims") for file in sorted((ROOT / top).rglob("__init__.py"))),
     ROOT / "paper_repro" / "__init__.py",
     ROOT / "paper_repro" / "shared" / "__init__.py",
 ]

@@ -29,7 +29,8 @@ QUANTILES = (0.1, 0.5, 0.9)
 
 class Coordinates(NamedTuple):
     """Every parameter as one coordinate of flat arrays (d,): parts of the plain and of the perturbed gradient, and the
-    ratio to first order in rho (1 + rho dh/drho / g)."""
+    ratio to first order in rho (1 + rho dh/drho / g).
+    """
 
     g_clean: jax.Array
     g_noisy: jax.Array

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 
 from sims.data.sampling import Split
-from sims.objectives import Batch, Objective, Part
+from sims.objectives import Batch, Minibatch, Objective
 from sims.rules.bound import Bound, Context
 from spec.rules.base import Rule, is_input
 from spec.rules.sam import Sgd
@@ -90,7 +90,7 @@ def report(rule: Rule, state: State, train: Split) -> dict[str, jax.Array]:
 
 @singledispatch
 def gradient(
-    rule: Rule, state: State, objective: Objective, params: Params, batch: Batch | Part
+    rule: Rule, state: State, objective: Objective, params: Params, batch: Batch | Minibatch
 ) -> tuple[Params, State]:
     """The rule's gradient of the mean loss of a batch, a tree like params, and the next state.
 
@@ -104,7 +104,7 @@ def gradient(
 
 @singledispatch
 def with_plain(
-    rule: Rule, state: State, objective: Objective, params: Params, batch: Batch | Part
+    rule: Rule, state: State, objective: Objective, params: Params, batch: Batch | Minibatch
 ) -> tuple[Params, Params, State]:
     """(the rule's gradient, the plain gradient of the same batch, the next state).
 

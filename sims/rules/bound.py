@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 
 from sims.data.sampling import Split
-from sims.objectives import Batch, Part
+from sims.objectives import Batch, Minibatch
 from spec.rules.base import Rule, Sharpness
 from spec.validation import InputError
 
@@ -55,10 +55,12 @@ class BoundToLabels(Bound):
     y: jax.Array
     key: jax.Array
 
-    def labelled(self, batch: Batch | Part) -> Labelled:
+    def labelled(self, batch: Batch | Minibatch) -> Labelled:
         """The batch with the true labels of its places; a Batch without places must be the whole split (InputError)."""
-        if isinstance(batch, Part):
+        if isinstance(batch, Minibatch):
             return Labelled(batch.x, batch.t, self.y[batch.places])
         if len(batch.t) != len(self.y):
-            raise InputError(f"batch must be a Part or hold all {len(self.y)} training examples, got {len(batch.t)}")
+            raise InputError(
+                f"batch must be a Minibatch or hold all {len(self.y)} training examples, got {len(batch.t)}"
+            )
         return Labelled(batch.x, batch.t, self.y)

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from sims.objectives import Batch, Objective, Part
+from sims.objectives import Batch, Minibatch, Objective
 from sims.rules.ascent import ascent_step, displaced, mean_over_shards, residual_gradient, shards, unit
 from sims.rules.base import Params, bind, gradient, init, register, with_bound_inner
 from sims.rules.bound import BoundToLabels, Context, Labelled
@@ -40,7 +40,7 @@ def _(record: Compensation, params: Params) -> jax.Array:
 
 @gradient.register
 def _(
-    rule: Compensated, state: jax.Array, objective: Objective, params: Params, batch: Batch | Part
+    rule: Compensated, state: jax.Array, objective: Objective, params: Params, batch: Batch | Minibatch
 ) -> tuple[Params, jax.Array]:
     base = rule.record.base
     labelled = rule.labelled(batch)

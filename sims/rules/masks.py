@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from sims.objectives import Batch, Objective, Part
+from sims.objectives import Batch, Minibatch, Objective
 from sims.per_example import weighted_gradient
 from sims.rules.base import Around, Params, bind, init, register, with_bound_inner, with_plain
 from sims.rules.bound import BoundToLabels, Context
@@ -36,7 +36,7 @@ def _(record: Mask, params: Params) -> Around:
 
 @with_plain.register
 def _(
-    rule: Masked, state: Around, objective: Objective, params: Params, batch: Batch | Part
+    rule: Masked, state: Around, objective: Objective, params: Params, batch: Batch | Minibatch
 ) -> tuple[Params, Params, Around]:
     h, g, base_state = with_plain(rule.record.base, state.base, objective, params, batch)
     if isinstance(rule.record, RandomMask):
@@ -62,7 +62,7 @@ def _random(record: RandomMask, g: Params, h: Params, key: jax.Array) -> Params:
     return jax.tree.unflatten(structure, drawn)
 
 
-def _oracle(rule: Masked, objective: Objective, params: Params, batch: Batch | Part) -> Params:
+def _oracle(rule: Masked, objective: Objective, params: Params, batch: Batch | Minibatch) -> Params:
     """The noise-dominated coordinates of the batch's plain gradient."""
     noisy = (batch.t != rule.labelled(batch).y).astype(batch.x.dtype)
     parts = weighted_gradient(objective, params, Batch(batch.x, batch.t), jnp.stack([1 - noisy, noisy]))

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from sims.data.sampling import Split
-from sims.objectives import Batch, Objective, Part
+from sims.objectives import Batch, Minibatch, Objective
 from sims.observables.scalars import by_group
 from sims.per_example import weighted_gradient
 from sims.rules import feature_reweighting, meta_reweighting
@@ -104,9 +104,9 @@ def _(rule: Reweighted, state: Weights) -> Weights:
 
 @gradient.register
 def _(
-    rule: Reweighted, state: Weights, objective: Objective, params: Params, batch: Batch | Part
+    rule: Reweighted, state: Weights, objective: Objective, params: Params, batch: Batch | Minibatch
 ) -> tuple[Params, Weights]:
-    places = batch.places if isinstance(batch, Part) else slice(None)
+    places = batch.places if isinstance(batch, Minibatch) else slice(None)
     examples = Batch(batch.x, batch.t)
     w = update(rule.record, state.w[places], state.epoch, objective, params, examples, rule.clean)
     g = weighted_gradient(objective, params, examples, w / len(w))

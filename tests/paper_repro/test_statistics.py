@@ -1,10 +1,10 @@
-"""Intervals and the verdicts read from them."""
+"""Intervals and the decisions read from them."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from paper_repro.statistics import Interval, interval, verdict
+from paper_repro.statistics import Interval, decision, interval
 from spec.validation import InputError
 
 
@@ -36,5 +36,5 @@ def test_one_seed_has_no_interval() -> None:
         (Interval(0.0, -0.05, 0.05), "close", "undecided"),
     ],
 )
-def test_verdicts(gap: Interval, claim: str, expected: str) -> None:
-    assert verdict(gap, claim) == expected
+def test_decisions(gap: Interval, claim: str, expected: str) -> None:
+    assert decision(gap, claim) == expected

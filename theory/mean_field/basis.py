@@ -33,6 +33,7 @@ class Basis:
         return first + second, rest - second @ self.rows
 
     def length(self, x: FloatArray) -> float:
+        """||x|| in the weighted inner product."""
         return float(np.sqrt(np.sum(self.weights * x**2)))
 
     def extend(self, x: FloatArray, tolerance: float = 0.0) -> tuple[FloatArray, float]:

@@ -15,7 +15,7 @@ import xarray as xr
 from figures import networks as draw
 from paper_repro.baek2024.experiments.step_cost import Cost, measure
 from paper_repro.registry import Experiment, FigureBinding, Parts, Table
-from paper_repro.statistics import interval, verdict
+from paper_repro.statistics import decision, interval
 from paper_repro.trajectories import at_validated_epoch, concatenate, tuned
 from sims import simulate
 from spec.fields import Checked, Grid, NonNegative, Seeds
@@ -150,7 +150,7 @@ def _ablation_table(caption: str, runs: xr.Dataset) -> Table:
 
 
 def _order_table(caption: str, runs: xr.Dataset) -> Table:
-    """The paper's order SGD <~ L-SAM << J-SAM ~ 1-SAM, each step as a paired interval with a verdict; and n-SAM."""
+    """The paper's order SGD <~ L-SAM << J-SAM ~ 1-SAM, each step as a paired interval with a decision; and n-SAM."""
     by_method = {str(m): runs.isel(run=k) for k, m in enumerate(runs["method"].values)}
     steps = (("L-SAM", "SGD", "close"), ("J-SAM", "L-SAM", "larger"), ("1-SAM", "J-SAM", "close"),
              ("1-SAM", "SGD", "larger"), ("n-SAM", "SGD", "larger"), ("1-SAM", "n-SAM", "larger"),
@@ -163,7 +163,7 @@ def _order_table(caption: str, runs: xr.Dataset) -> Table:
             interval((by_method[high][f"{r}_test_accuracy"] - by_method[low][f"{r}_test_accuracy"]).values)
             for r in READINGS
         ]
-        rows.append((f"{high} − {low}", claim, *(f"{g.points(signed=True)}: {verdict(g, claim)}" for g in gaps)))
+        rows.append((f"{high} − {low}", claim, *(f"{g.points(signed=True)}: {decision(g, claim)}" for g in gaps)))
     return Table(caption, ("difference", "expected", *READINGS.values()), tuple(rows))
 
 

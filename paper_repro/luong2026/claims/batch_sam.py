@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from paper_repro.luong2026.claims.random_problems import LINEAR, OURS
+from paper_repro.luong2026.claims.random_problems import LINEAR_MODEL, OURS
 from sims import objectives, rules
 from spec.claims import Claim, Exact, Mutant, Sample
 from spec.rules import DownWeight, Sam, Sgd
@@ -30,7 +30,10 @@ def _with_memory(sample: Sample) -> Case:
 @partial(jax.jit, static_argnums=(1, 2))
 def _ratios(case: Any, sharpness: Any, shared: int) -> Any:
     def one(case: Any) -> Any:
-        objective, batch = objectives.Objective(LINEAR, objectives.logistic), objectives.Batch(case["x"], case["t"])
+        objective, batch = (
+            objectives.Objective(LINEAR_MODEL, objectives.logistic),
+            objectives.Batch(case["x"], case["t"]),
+        )
         params = {"w": case["w"]}
         g, h = (rules.gradient(r, (), objective, params, batch)[0]["w"] for r in (Sgd(), Sam(case["rho"], sharpness)))
         return (h / g)[shared:]
@@ -114,7 +117,7 @@ def _paths(_: Sample, alpha: float = ALPHA, sharpness: Any = "batch") -> np.ndar
     """(w_1, v_c, v_n) of the first model halfway and at the end, with and without down-weighting, simulated."""
     x, t = _problem(MODELS[0])
     objective, batch = (
-        objectives.Objective(LINEAR, objectives.logistic),
+        objectives.Objective(LINEAR_MODEL, objectives.logistic),
         objectives.Batch(jnp.asarray(x), jnp.asarray(t)),
     )
 

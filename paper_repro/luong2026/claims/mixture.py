@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from paper_repro.luong2026.claims.random_problems import LINEAR, OURS
+from paper_repro.luong2026.claims.random_problems import LINEAR_MODEL, OURS
 from sims import objectives
 from sims.data.sampling import Data, Split
 from sims.data.sampling import sample as draw
@@ -35,7 +35,7 @@ def _simulated_path(alpha: float = _ALPHA, sharpness: Any = "example") -> np.nda
         w = train(
             rule,
             Training(eta=_ETA, epochs=_STEPS, record_every=_STEPS),
-            model=LINEAR,
+            model=LINEAR_MODEL,
             loss=objectives.logistic,
             params={"w": jnp.zeros(n + 1)},
             data=Data(split, None, split),
@@ -105,7 +105,7 @@ def _sampled_shares(sample: Sample, rho: float = 0.3, swap: bool = False) -> np.
 @jax.jit
 def _sampled(keys: Any, w: Any, rho: Any) -> Any:
     """The four parts of the gradients, without and with the perturbation."""
-    objective = objectives.Objective(LINEAR, objectives.logistic)
+    objective = objectives.Objective(LINEAR_MODEL, objectives.logistic)
 
     def one(key: Any) -> Any:
         return coordinates(Sam(rho), objective, {"w": w}, draw(_LAW, key, dtype=jnp.float64, n_test=1))[:4]

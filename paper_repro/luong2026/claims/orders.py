@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from paper_repro.luong2026.claims.random_problems import LINEAR, OURS
+from paper_repro.luong2026.claims.random_problems import LINEAR_MODEL, OURS
 from sims import objectives, per_example, rules
 from spec.claims import Claim, Exact, Mutant, Sample
 from spec.rules import Sam, Sgd
@@ -56,7 +56,7 @@ def _paths(sharpness: Any) -> np.ndarray:
     unit = np.array([STEP / (s.B**2 * (1 - s.Delta)) for s in SETTINGS])
 
     def one(x: Any, t: Any, rho: Any, unit: Any) -> Any:
-        objective, batch = objectives.Objective(LINEAR, objectives.logistic), objectives.Batch(x, t)
+        objective, batch = objectives.Objective(LINEAR_MODEL, objectives.logistic), objectives.Batch(x, t)
 
         def step(w: Any, _: Any) -> Any:
             params = {"w": w}

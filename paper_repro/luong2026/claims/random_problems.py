@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float64]
 CODE = "released code of Luong et al. (2026)"
 OURS = "derived here for the groups of Luong et al. (2026)"
 ANY = "logistic regression, any w, x, t and rho"
-LINEAR = networks.linear(1)  # apply does not depend on d
+LINEAR_MODEL = networks.linear(1)  # apply does not depend on d
 NUMBER = {"": -1.0, "A": 0.0, "B": 1.0, "C": 2.0}
 
 
@@ -59,7 +59,7 @@ def gradients(rule: RuleAt, problems: Problems) -> FloatArray:
 @jax.jit
 def _gradients(rules_at: Any, problems: Any) -> Any:
     def one(rule: Any, p: Any) -> Any:
-        objective = objectives.Objective(LINEAR, objectives.logistic)
+        objective = objectives.Objective(LINEAR_MODEL, objectives.logistic)
         state, batch = rules.init(rule, p.params), objectives.Batch(p.x, p.t)
         return rules.gradient(rule, state, objective, p.params, batch)[0]["w"]
 
@@ -72,7 +72,9 @@ def closed_form(p: Problems, rule: FamilyAt) -> np.ndarray:
     return np.stack([regression.gradient(rule(rho), w, x, t) for w, x, t, rho in rows])
 
 
-def parts(probe: FamilyAt, problems: Problems, model: Model = LINEAR, loss: Any = objectives.logistic) -> Coordinates:
+def parts(
+    probe: FamilyAt, problems: Problems, model: Model = LINEAR_MODEL, loss: Any = objectives.logistic
+) -> Coordinates:
     """What sims.observables.composition sees, as numpy arrays (k, d)."""
     return jax.tree.map(np.asarray, _parts(model, loss, stacked(probe, problems.rho), problems))
 
@@ -96,7 +98,7 @@ def contributions(rule: FamilyAt, problems: Problems) -> FloatArray:
 def _contributions(rules_at: Any, problems: Any) -> Any:
     def one(rule: Any, p: Any) -> Any:
         n = len(p.t)
-        objective, batch = objectives.Objective(LINEAR, objectives.logistic), objectives.Batch(p.x, p.t)
+        objective, batch = objectives.Objective(LINEAR_MODEL, objectives.logistic), objectives.Batch(p.x, p.t)
         return per_example.weighted_gradient(objective, p.params, batch, jnp.eye(n) / n, rule)["w"]
 
     return jax.vmap(one)(rules_at, problems)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from paper_repro.luong2026.claims.random_problems import LINEAR, OURS
+from paper_repro.luong2026.claims.random_problems import LINEAR_MODEL, OURS
 from sims import objectives
 from sims.data.sampling import sample as draw
 from sims.observables.composition import coordinates
@@ -32,7 +32,7 @@ def _measured(sample: Sample, swap: bool = False) -> np.ndarray:
 
 @jax.jit
 def _parts(keys: Any) -> Any:
-    objective = objectives.Objective(LINEAR, objectives.logistic)
+    objective = objectives.Objective(LINEAR_MODEL, objectives.logistic)
 
     def one(key: Any) -> Any:
         split = draw(LAW, key, dtype=jnp.float64, n_test=1)

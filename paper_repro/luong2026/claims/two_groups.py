@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from paper_repro.luong2026.claims.random_problems import LINEAR, OURS, numbers
+from paper_repro.luong2026.claims.random_problems import LINEAR_MODEL, OURS, numbers
 from sims import objectives, rules
 from spec.claims import Claim, Exact, Mutant, Sample
 from spec.rules import Sam, Sgd
@@ -51,7 +51,7 @@ def _simulated(x: jax.Array, m: Any, sharpness: Any, most: int) -> Any:
         rho = m.delta / jnp.sqrt(1.25)
         w = {"w": jnp.stack([jnp.zeros(()), 2 * m.m_c, -2 * m.m_n])}
         batch = objectives.Batch(jnp.where(kept[:, None], x, 0), t)
-        objective = objectives.Objective(LINEAR, objectives.logistic)
+        objective = objectives.Objective(LINEAR_MODEL, objectives.logistic)
         g, h = (rules.gradient(r, (), objective, w, batch)[0]["w"][0] for r in (Sgd(), Sam(rho, sharpness)))
         return h / g
 

@@ -8,7 +8,7 @@ from paper_repro.luong2026.experiments.settings import ALPHA, BOTH, OnData, bloc
 from paper_repro.registry import Table
 from paper_repro.shared import comparison
 from paper_repro.shared.comparison import Entry
-from paper_repro.statistics import interval, verdict
+from paper_repro.statistics import decision, interval
 from spec.rules import DownWeight, Only, OracleMask, RandomMask, Sam, Sgd, Without
 
 
@@ -66,7 +66,9 @@ def survives(dataset: xr.Dataset) -> Table:
         if not {first, second} <= set(dataset["label"].values):
             continue
         gaps = [interval(comparison.difference(dataset, b, first, second, reading)) for b in places]
-        rows.append((says, f"{first} − {second}: {reading}", *(f"{g.points(signed=True)}: {verdict(g)}" for g in gaps)))
+        rows.append(
+            (says, f"{first} − {second}: {reading}", *(f"{g.points(signed=True)}: {decision(g)}" for g in gaps))
+        )
     caption = "Which statements the controls leave standing (differences in points, paired 95 % intervals)"
     return Table(caption, ("statement", "difference", *map(str, places)), tuple(rows))
 

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from figures import down_weighting as draw
-from paper_repro.luong2026.claims.random_problems import LINEAR
+from paper_repro.luong2026.claims.random_problems import LINEAR_MODEL
 from paper_repro.registry import Experiment, FigureBinding, Parts, Table
 from sims import objectives
 from sims.data.sampling import Data, Split
@@ -95,7 +95,7 @@ def _trained(split: Split, rule: Rule, config: Toy) -> Any:
         return train(
             rule,
             Training(eta=config.eta, epochs=config.steps),
-            model=LINEAR,
+            model=LINEAR_MODEL,
             loss=objectives.logistic,
             params={"w": jnp.asarray(config.start)},
             data=Data(split, None, split),

@@ -118,7 +118,6 @@ OPPOSING = (
 
 def _inner(case: Sample) -> np.ndarray:
     """<mean gradient of rightly labelled, mean gradient of mislabelled examples>, disjoint and so independent."""
-
     laws = (ISOTROPIC, WEAK)
 
     def one(key: jax.Array, *splits: Labelled) -> jax.Array:

@@ -9,7 +9,7 @@ import xarray as xr
 
 from paper_repro.registry import Table
 from paper_repro.shared import comparison
-from paper_repro.statistics import Interval, interval, verdict
+from paper_repro.statistics import Interval, decision, interval
 from theory.compensation.correction import helpful_sign
 
 SAM, ORACLE, PUBLISHED = "SAM", "SAM, ascent under true labels", "+ margin, ball"
@@ -89,14 +89,14 @@ def pairs(dataset: xr.Dataset) -> list[Pair]:
 def sign_rule(dataset: xr.Dataset) -> tuple[Table, Table]:
     """How often correction.helpful_sign names the better sign, and every pair of signs beside it."""
     every = pairs(dataset)
-    verdicts = ("as predicted", "against", "open")
+    outcomes = ("as predicted", "against", "open")
     tally = []
     scopes = {"all": every, "γ inside the window": [p for p in every if p.gamma < p.window]}
     scopes |= {p.block: [q for q in every if q.block == p.block] for p in every}
     for scope, chosen in scopes.items():
         for name, says in OUTCOMES.items():
             counts = Counter(agreement(p.gaps[name], p.predicted) for p in chosen)
-            tally.append((scope, says, *(str(counts[v]) for v in verdicts)))
+            tally.append((scope, says, *(str(counts[v]) for v in outcomes)))
     rows = []
     for p in every:
         cells = (f"{i.points(signed=True)}: {agreement(i, p.predicted)}" for i in p.gaps.values())
@@ -106,7 +106,7 @@ def sign_rule(dataset: xr.Dataset) -> tuple[Table, Table]:
     head = ("", "pair", "labels right: g* / batch", "sign by the rule", "γ / window", *OUTCOMES.values())
     caption = "Adding less subtracting, against the sign rule (in hundredths, paired 95 % intervals)"
     return (
-        Table("Does the sign rule predict the outcome? Pairs of signs", ("pairs", "outcome", *verdicts), tuple(tally)),
+        Table("Does the sign rule predict the outcome? Pairs of signs", ("pairs", "outcome", *outcomes), tuple(tally)),
         Table(caption, head, tuple(rows)),
     )
 
@@ -132,7 +132,7 @@ def length(dataset: xr.Dataset) -> Table:
             norms = f"{_level(here, label, 'eps_norm'):.3g} / {_level(here, twin, 'eps_norm'):.3g}"
             cosine = f"{_level(here, label, 'clean_cosine'):.2f} / {_level(here, label, 'sam_cosine'):.2f}"
             cells = (f"{i.points(signed=True)}" for i in (gain, longer))
-            rows.append((block, label, norms, cosine, *cells, f"{rest.points(signed=True)}: {verdict(rest)}"))
+            rows.append((block, label, norms, cosine, *cells, f"{rest.points(signed=True)}: {decision(rest)}"))
     head = (
         "",
         "method",
@@ -167,7 +167,7 @@ def regimes(dataset: xr.Dataset) -> Table:
         for says, first, second in rivals:
             if {first, second} <= set(here["label"].values):
                 found = [gap(here, block, first, second, reading) for reading in ("selected", "final")]
-                rows.append((block, f"{says} ({second})", *(f"{i.points(signed=True)}: {verdict(i)}" for i in found)))
+                rows.append((block, f"{says} ({second})", *(f"{i.points(signed=True)}: {decision(i)}" for i in found)))
     caption = "Is there a regime where the published algorithm wins? Points, paired 95 % intervals"
     return Table(caption, ("", "difference", "test", "test, final"), tuple(rows))
 

@@ -17,7 +17,7 @@ from spec.seeds import named_seed
 from theory.reweighting import recursion as theory
 
 FloatArray = NDArray[np.float64]
-LINEAR = networks.linear(1)  # apply does not depend on d
+LINEAR_MODEL = networks.linear(1)  # apply does not depend on d
 
 
 class TwoClasses(NamedTuple):
@@ -79,7 +79,7 @@ def train(
     beta: float,
     eta: float,
     steps: int,
-    model: networks.Model = LINEAR,
+    model: networks.Model = LINEAR_MODEL,
     params: Any = None,
     look_ahead: bool = True,
     w: float = 0.5,

@@ -8,7 +8,7 @@ from cases import RHO, distance, flat
 
 from sims.data.sampling import Split
 from sims.models.networks import mlp
-from sims.objectives import Batch, Objective, Part, cross_entropy
+from sims.objectives import Batch, Minibatch, Objective, cross_entropy
 from sims.rules import Context, bind, gradient, init
 from spec.rules import DownWeight, OracleMask, RandomMask, Sam, Sgd
 from spec.validation import InputError
@@ -54,7 +54,7 @@ def test_the_oracle_halves_exactly_the_noise_dominated_coordinates(problem, key)
 def test_the_oracle_finds_the_labels_of_a_part(problem, key):
     _, split, _ = problem
     places = jnp.array([3, 0, 5])
-    part = Part(split.x[places], split.t[places], places)
+    part = Minibatch(split.x[places], split.t[places], places)
     small = Split(*(a[places] for a in split))
     alone = stepped(OracleMask(BASE), (problem[0], small, Batch(small.x, small.t)), key)
     assert distance(stepped(OracleMask(BASE), problem, key, part), alone) < 1e-12

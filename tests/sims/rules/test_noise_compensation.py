@@ -10,7 +10,7 @@ import pytest
 from cases import CASES, distance, flat
 from test_rule_reference import LinearNet, ReluNet, add, relative_difference, slow_ascent
 
-from sims.objectives import Batch, Objective, Part
+from sims.objectives import Batch, Minibatch, Objective
 from sims.rules import Context, bind, gradient, init
 from sims.rules.compensation import Compensated, progress, projected
 from sims.train import train
@@ -295,7 +295,7 @@ def test_order_does_not_matter_to_an_oracle(rng, key):
     case = MODELS[1]
     rule, params, batch = given(case, rng, key, replace(PUBLISHED, selection=OracleSelection(1.0)))
     order = rng.permutation(N)
-    shuffled = Part(batch.x[order], batch.t[order], jnp.asarray(order))
+    shuffled = Minibatch(batch.x[order], batch.t[order], jnp.asarray(order))
     assert distance(step(case, rule, params, shuffled), step(case, rule, params, batch)) < 1e-12
 
 
@@ -321,7 +321,7 @@ def test_compiled_programs_cannot_be_mistaken_for_one_another(key):
 def test_bad_batches_are_named(rng, key):
     case = MODELS[0]
     rule, params, batch = given(case, rng, key)
-    with pytest.raises(InputError, match="batch must be a Part or hold all 6 training examples, got 3"):
+    with pytest.raises(InputError, match="batch must be a Minibatch or hold all 6 training examples, got 3"):
         gradient(rule, 0, case.objective, params, Batch(batch.x[:3], batch.t[:3]))
     odd = replace(rule, record=replace(PUBLISHED, base=Sam(RHO, 4)))
     with pytest.raises(InputError, match="sharpness must divide the batch"):
@@ -356,7 +356,7 @@ def test_training_warms_up_and_then_corrects_with_the_labels_of_each_batch(rng, 
     w, count = params, 0
     for epoch_key in jax.random.split(key, (2, 1)).ravel():
         for places in jax.random.permutation(epoch_key, N).reshape(-1, 3):
-            part = Part(data.train.x[places], data.train.t[places], places)
+            part = Minibatch(data.train.x[places], data.train.t[places], places)
             g, other = one(Sgd(), (), w, part), one(rule, jnp.int32(2), w, part)
             assert distance(g, other) > 1e-6
             g = g if count < 2 else one(rule, jnp.int32(count), w, part)
