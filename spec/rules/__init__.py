@@ -2,6 +2,11 @@
 
 Every rule is a frozen record derived from `Rule`; sims.rules gives each its gradient. Wrappers and masks go around any
 rule, compensations around those with an ascent step of their own.
+
+base, sam, family     the contract; SGD, 1-, m- and n-SAM, L-SAM, J-SAM; GSAM, FSAM, VaSSO
+wrappers, masks       rules around a rule, by the element-wise ratio, and their controls
+compensation          NCSAM, its selections and schedule, the oracle ascent
+schemes               weights of examples from a clean subset
 """
 
 from spec.rules.base import Rule, Sharpness, is_input, require_number, shaping
