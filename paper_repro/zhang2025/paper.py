@@ -1,7 +1,16 @@
 """What the project has on Zhang et al. (2025): symbols, statements, experiments and claims."""
 
 from paper_repro.registry import Paper, Statement
-from paper_repro.zhang2025.claims import alignment, coupling, coupling_errors, finite_width, flow, recursion, regrowth
+from paper_repro.zhang2025.claims import (
+    alignment,
+    coupling,
+    coupling_errors,
+    finite_width,
+    flow,
+    recursion,
+    reflection,
+    regrowth,
+)
 from paper_repro.zhang2025.experiments import kernels
 from paper_repro.zhang2025.experiments.after_filtering import POST_FILTERING
 from paper_repro.zhang2025.experiments.field import FIELD
@@ -87,6 +96,10 @@ PAPER = Paper(
                 "zhang2025.coupling_noise_of_residuals",
                 "zhang2025.relative_kernel_error",
                 "zhang2025.filtering_end",
+                "zhang2025.reflected_walk",
+                "zhang2025.memorisation_time",
+                "zhang2025.memorisation_time_and_speed",
+                "zhang2025.memorisation_time_and_clean_subset",
             ),
             "zhang2025.post_filtering",
             "holds in part",
@@ -97,7 +110,8 @@ PAPER = Paper(
             "{post_filtering | noise 0.1 | held out, β = 0.5 | 2 round}. Exceptions: held out, a constant offset of "
             "−.1 memorises {post_filtering | offset -0.1 | held out, β = 0.5 | interval} % and wrong clean labels "
             "{post_filtering | 2 of 20 clean labels wrong | held out, β = 0.5 | 2 round} % and more; "
-            "contained, normalised weights (L2RW) memorise all without any error",
+            "contained, normalised weights (L2RW) memorise all without any error. Under fresh errors "
+            "a filtered weight is a reflected walk: bounded held out, memorising at (sβ)^(−2/3) m^(1/3) contained",
         ),
         Statement(
             "kernel separation (Assumptions 3 and 4)",
@@ -142,5 +156,6 @@ PAPER = Paper(
     + finite_width.CLAIMS
     + regrowth.CLAIMS
     + coupling.CLAIMS
-    + coupling_errors.CLAIMS,
+    + coupling_errors.CLAIMS
+    + reflection.CLAIMS,
 )
