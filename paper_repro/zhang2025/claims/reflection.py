@@ -18,7 +18,7 @@ from spec.rules import MetaReweight
 from theory.reweighting import recursion, reflection, regrowth
 
 OBJECTIVE = objectives.Objective(networks.linear(5), objectives.squared)
-BETA, ERROR, TIMES, COUNT = 0.02, 0.3, (10, 30, 90), 8
+BETA, ERROR, TIMES, COUNT = 0.02, 0.3, (10, 30, 90), 16
 Walk = tuple[TwoClasses, FloatArray, int]
 
 
@@ -35,21 +35,26 @@ def _mean_weights(case: Walk, contained: bool, errors: float = 1.0, count: int =
     """
     problem, params, seed = case
     split, clean = arrays(problem)
-    fitted = networks.linear(5).apply({"w": jnp.asarray(params)}, clean.x)
-    labels = fitted if contained else clean.t
+    labels = OBJECTIVE.model.apply({"w": jnp.asarray(params)}, clean.x) if contained else clean.t
+    keys = jax.random.split(jax.random.key(seed), (count, COUNT))
+    paths = np.asarray(_paths(keys, params, split, clean.x, labels, errors * ERROR))
+    return paths[:, :, np.array(TIMES) - 1][..., problem.mislabelled].mean(axis=1).reshape(count, -1)
+
+
+@jax.jit
+def _paths(keys: jax.Array, params: Any, split: Any, x: Any, labels: Any, deviation: Any) -> jax.Array:
+    """Weights after every step, (*keys, steps, n)."""
     scheme, batch = MetaReweight(BETA, 0.0, 0.0), objectives.Batch(split.x, split.t)
 
     def one(key: jax.Array) -> jax.Array:
         def step(w: jax.Array, key: jax.Array) -> Any:
-            erring = objectives.Batch(clean.x, labels + errors * ERROR * jax.random.normal(key, labels.shape))
-            w = meta_reweighting.accumulated(scheme, w, OBJECTIVE, {"w": jnp.asarray(params)}, batch, erring)
+            erring = objectives.Batch(x, labels + deviation * jax.random.normal(key, labels.shape))
+            w = meta_reweighting.accumulated(scheme, w, OBJECTIVE, {"w": params}, batch, erring)
             return w, w
 
         return jax.lax.scan(step, jnp.zeros(len(split.t)), jax.random.split(key, max(TIMES)))[1]
 
-    paths = jax.jit(jax.vmap(jax.vmap(one)))(jax.random.split(jax.random.key(seed), (count, COUNT)))
-    at = np.asarray(paths)[:, :, np.array(TIMES) - 1][..., problem.mislabelled]
-    return at.mean(axis=1).reshape(count, -1)
+    return jax.vmap(jax.vmap(one))(keys)
 
 
 def _both(case: Walk, errors: float = 1.0) -> FloatArray:
