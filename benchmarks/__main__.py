@@ -1,8 +1,8 @@
 """What things cost, as ratios measured in one run: python -m benchmarks [SECTION ...] (or make bench).
 
-Sections: steps, down_weighting, sweeps, kernels, meta, epochs, memory (default: all). Every row times two programs
-alternately, after warm-up, until their results are ready. Writes out/ratios.json and out/ratios.svg. Absolute times on
-shared machines mean little.
+Sections: steps, down_weighting, sweeps, kernels, meta, epochs, mean_field, memory (default: all). Every row times two
+programs alternately, after warm-up, until their results are ready. Writes out/ratios.json and out/ratios.svg. Absolute
+times on shared machines mean little.
 """
 
 import json
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import down_weighting, epochs, kernels, memory, meta_gradient, steps, sweeps, torch_peers
+from benchmarks import down_weighting, epochs, kernels, mean_field, memory, meta_gradient, steps, sweeps, torch_peers
 from benchmarks.timing import Row
 from spec.validation import require
 
@@ -26,6 +26,7 @@ SECTIONS = {
     "kernels": kernels.rows,
     "meta": meta_gradient.rows,
     "epochs": epochs.rows,
+    "mean_field": mean_field.rows,
     "memory": memory.rows,
 }
 REPEATS = 15

@@ -72,3 +72,28 @@ def ends(dataset: xr.Dataset) -> Figure:
         panel.set(xscale="log", xlabel="weight decay λ", ylabel="test accuracy", title=f"n/d = {alpha:g}")
         panel.legend(fontsize=6)
     return figure
+
+
+def rules(dataset: xr.Dataset) -> Figure:
+    """Test accuracy of every rule against the step and against the norm of the weights."""
+    figure, axes = style.panels(2, width=3.8, height=3.0)
+    for k, rule in enumerate(dataset["rule"].values):
+        at = dataset.sel(rule=rule)
+        look = {"color": style.COLOURS.get(str(rule), f"C{k % 10}"), "linestyle": ("-", "--", ":")[k // 5 % 3]}
+        axes[0, 0].plot(at["epoch"], at["test_accuracy"], label=str(rule), **look)
+        axes[0, 1].plot(at["noise_norm"], at["test_accuracy"], **look)
+    axes[0, 0].set(xlabel="step", ylabel="test accuracy")
+    axes[0, 1].set(xlabel="norm of the weights beside the signal")
+    axes[0, 0].legend(fontsize=5)
+    return figure
+
+
+def groups(dataset: xr.Dataset) -> Figure:
+    """Shares of coordinates in groups A, B and C against the step."""
+    figure, axes = style.panels(1, width=4.0)
+    for group, line in zip(dataset["group"].values, ("-", "--", ":"), strict=True):
+        values = dataset["group_share"].sel(group=group)
+        axes[0, 0].plot(dataset["epoch"], values, color="black", linestyle=line, label=str(group))
+    axes[0, 0].set(xlabel="step", ylabel="share of coordinates", ylim=(0, 1))
+    axes[0, 0].legend()
+    return figure

@@ -4,6 +4,7 @@ from paper_repro.beyond.claims import curves, ends
 from paper_repro.beyond.experiments.curves import CURVES
 from paper_repro.beyond.experiments.ends import ENDS
 from paper_repro.beyond.experiments.phases import PHASES
+from paper_repro.beyond.experiments.rules import RULES
 from paper_repro.registry import Paper, Statement
 
 CURVE = "theory.mean_field.prediction.at_end"
@@ -51,6 +52,24 @@ PAPER = Paper(
             "separated, at small decay, the shift lowers the final accuracy, and more decay raises it",
         ),
         Statement(
+            "predicted, rules",
+            "How all rules compare along training and at equal norm",
+            None,
+            (),
+            "beyond.rules",
+            "not shown here",
+            "predicted only, from the limit; see the table",
+        ),
+        Statement(
+            "predicted, groups",
+            "How SANER's groups change over training",
+            None,
+            (),
+            "beyond.groups",
+            "not shown here",
+            "predicted only, from the limit",
+        ),
+        Statement(
             "predicted, phases",
             "Where which rule beats descent at its best stopping, and whether the gain is transient",
             None,
@@ -60,6 +79,6 @@ PAPER = Paper(
             "predicted only, from the limit; see the table",
         ),
     ),
-    experiments=(CURVES, PHASES, ENDS),
+    experiments=(CURVES, RULES, PHASES, ENDS),
     claims=curves.CLAIMS + ends.CLAIMS,
 )

@@ -10,7 +10,7 @@ import xarray as xr
 from paper_repro.beyond.claims import curves as curve_claims
 from paper_repro.beyond.claims import ends as end_claims
 from paper_repro.beyond.claims import wrong
-from paper_repro.beyond.experiments import curves, ends, phases
+from paper_repro.beyond.experiments import curves, ends, phases, rules
 
 
 def test_gains_over_descent_are_of_their_own_reading():
@@ -50,3 +50,11 @@ def test_cases_of_claims_are_what_they_say(monkeypatch):
     law = end_claims.PROBLEM
     assert asked[0][1] == pytest.approx(0.13 * np.sqrt(law.B**2 + law.gamma**2 * law.d))
     np.testing.assert_array_equal(wrong._NoResponse.response(SimpleNamespace(s=np.ones(3)), np.ones(5)), 0)
+
+
+def test_rules_are_told_by_best_and_last_accuracy():
+    path = (("rule", "epoch"), [[0.5, 0.9, 0.7]])
+    zero = (("rule", "epoch"), [[0.0, 0.0, 0.25]])
+    names = {"test_accuracy": path, "clean_accuracy": path, "mislabelled_accuracy": zero, "test_accuracy_error": zero}
+    (table,) = rules.tables(xr.Dataset(names, {"rule": ["1-SAM"], "epoch": [0, 2, 4]}))
+    assert table.rows == (("1-SAM", "90.0", "70.0", "70.0", "25.0", "2", "25.000"),)
