@@ -50,6 +50,8 @@ def relu(x: FloatArray, other: FloatArray | None = None, *, hidden: int = 1) -> 
     The diagonal of the kernel of x with itself is exact; elsewhere inputs closer than an angle of 1e-7 lose digits of
     kappa_0. Raises InputError for rows of zeros, where relu' is not defined, and for inputs of different sizes.
 
+    Checked by `zhang2025.kernel_two_layers`, `zhang2025.kernel_three_layers`, `zhang2025.finite_width`.
+
     >>> import numpy as np
     >>> relu(np.eye(2), hidden=1).tangent.round(4)
     array([[2.5   , 1.4092],
@@ -87,6 +89,8 @@ def centred(
 
     between (n, n'): K(x, x'); first (n, m): K(x, c); second (n', m): K(x', c); among (m, m): K(c, c); weights (m,) of
     sum 1. A constant added to the kernel has no effect (derived). Raises InputError for weights of another sum.
+
+    Checked by `zhang2025.fbr_is_last_layer`.
     """
     require(bool(np.isclose(np.sum(weights), 1)), "weights", weights, "numbers that sum to 1")
     left, right = first @ weights, second @ weights

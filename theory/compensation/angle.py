@@ -30,7 +30,10 @@ FloatArray = NDArray[np.float64]
 
 @singledispatch
 def clean_gradient(problem: Any, w: FloatArray) -> FloatArray:
-    """g_0 = -E[y sigma(-y <w, x>) x], shape (d,): the population gradient under true labels."""
+    """g_0 = -E[y sigma(-y <w, x>) x], shape (d,): the population gradient under true labels.
+
+    Checked by `xu2026.opposed_gradients`.
+    """
     raise TypeError(f"no population gradient for {problem!r}")
 
 
@@ -85,6 +88,8 @@ def perturbation_angle(problem: Any, w: FloatArray) -> float:
 
     The two perturbations are 2 rho sin(theta/2) apart.
 
+    Checked by `xu2026.angle`.
+
     >>> import numpy as np
     >>> from spec.problems import SignalNoiseMixture
     >>> problem = SignalNoiseMixture(n=100, d=3, B=1.0, Delta=0.3)
@@ -103,6 +108,8 @@ def overshoot_zone(problem: Any) -> tuple[float, float]:
     Along the signal the gradients are collinear; between the two minimisers they are opposite, and SAM's perturbation
     is exactly reversed by the noise. Elsewhere on the axis theta = 0. Clean minimiser: 2 B/gamma^2 for isotropic
     noise, infinity where the classes are separable (orthogonal noise, teacher). Empty at Delta = 0.
+
+    Checked by `xu2026.overshoot_zone`.
     """
     raise TypeError(f"no overshoot zone for {problem!r}")
 
@@ -162,6 +169,8 @@ def batch_moments(problem: SignalNoiseMixture, w: FloatArray, batch: int) -> Bat
     E<g_y, g_t>  = (1 - 1/batch) <g_0, g_0 + Delta m> + E[||x||^2 ((1 - Delta) s^2 - Delta s (1 - s))]/batch
     E||g_y||^2   = (1 - 1/batch) ||g_0||^2            + E[||x||^2 s^2]/batch
     E||g_t||^2   = (1 - 1/batch) ||g_0 + Delta m||^2  + E[||x||^2 ((1 - Delta) s^2 + Delta (1 - s)^2)]/batch
+
+    Checked by `xu2026.batch_moments`.
     """
     require_integer("batch", batch, at_least=1)
 
@@ -185,6 +194,8 @@ def orthogonal_cosine(residual: ArrayLike, Delta: ArrayLike) -> FloatArray:
     s = sigma(-z) under the true label, a share Delta of the labels flipped: the limit d >> batch of batch_moments.
     1 - 2 Delta at s = 1/2 (initialisation), and *negative* once the examples are fitted better than s = Delta: the
     mislabelled ones then have the larger gradients. nan at s = Delta = 0 and at s = 0 = 1 - Delta.
+
+    Checked by `xu2026.orthogonal_cosine`.
     """
     s, Delta = np.asarray(residual, dtype=float), np.asarray(Delta, dtype=float)
     with np.errstate(invalid="ignore"):
@@ -192,7 +203,10 @@ def orthogonal_cosine(residual: ArrayLike, Delta: ArrayLike) -> FloatArray:
 
 
 def uniform_cosine(Delta: float, classes: int) -> float:
-    r"""1 - Delta C/(C - 1): the same for C classes at uniform softmax, under symmetric noise."""
+    r"""1 - Delta C/(C - 1): the same for C classes at uniform softmax, under symmetric noise.
+
+    Checked by `xu2026.uniform_cosine`.
+    """
     require_integer("classes", classes, at_least=2)
     require(0 <= Delta <= 1, "Delta", Delta, "a rate in [0, 1]")
     return 1 - Delta * classes / (classes - 1)

@@ -28,7 +28,10 @@ FloatArray = NDArray[np.float64]
 
 
 def tilt(x: FloatArray, y: FloatArray, mislabelled: NDArray[np.bool_]) -> FloatArray:
-    """c = (1/n) sum over mislabelled y_i x_i, shape (d,): gradient under observed minus gradient under true labels."""
+    """c = (1/n) sum over mislabelled y_i x_i, shape (d,): gradient under observed minus gradient under true labels.
+
+    Checked by `xu2026.tilt`, `xu2026.descent_bias`.
+    """
     return (np.asarray(mislabelled) * y) @ x / len(y)
 
 
@@ -50,6 +53,8 @@ def effective_rate(Delta: ArrayLike, gamma: ArrayLike, precision: ArrayLike, hit
     uniform over the wrong classes where they miss; the tilt of rate 1 is then E[(e_y - (1 - e_y)/(C - 1)) x^T].
     Undefined (inf or nan) at gamma = -1.
 
+    Checked by `xu2026.effective_rate`, `xu2026.class_rates`.
+
     >>> round(float(effective_rate(Delta=0.2, gamma=-0.1, precision=0.5)), 4)
     0.1667
     """
@@ -62,6 +67,8 @@ def cancelling_gamma(Delta: ArrayLike, precision: ArrayLike, hit: ArrayLike = 1.
 
     It is negative: the flipped gradient must be *subtracted*. Usable only for gamma* > -1, that is for
     precision hit < 1 - Delta; otherwise the combination (1 + gamma*) g_0 points downhill, or gamma* = -inf.
+
+    Checked by `xu2026.cancelling_gamma`.
 
     >>> float(cancelling_gamma(Delta=0.2, precision=0.5))
     -0.4
@@ -80,6 +87,8 @@ def helpful_sign(Delta: ArrayLike, precision: ArrayLike, hit: ArrayLike = 1.0) -
     A statement on expected gradients, at weights independent of the flips: in a batch, and where labels are memorised,
     the threshold is that of theory.compensation.sign.
 
+    Checked by `xu2026.sign_rule`.
+
     >>> int(helpful_sign(Delta=0.2, precision=0.9)), int(helpful_sign(Delta=0.2, precision=0.5))
     (1, -1)
     """
@@ -90,6 +99,8 @@ def difference_rate(Delta: ArrayLike, gamma: ArrayLike, precision: ArrayLike) ->
     r"""Delta' = Delta + gamma (1 - 2 precision) of g_observed + gamma mean_selected(g_flipped - g_observed).
 
     For two classes the difference is mean_selected t x, whatever w: an estimate of (1 - 2 precision) m.
+
+    Checked by `xu2026.difference_estimator`.
     """
     return np.asarray(Delta, dtype=float) + np.multiply(gamma, 1 - 2 * np.asarray(precision, dtype=float))
 
@@ -112,6 +123,8 @@ def finite_batch_error(
 
     T = second_moment = E||x||^2, M = mean_square = ||E[y x]||^2. Adding gamma' flipped gradients of the whole batch,
     g_t + gamma' g_{-t}, is gamma = -gamma'/(1 + gamma') up to a positive factor.
+
+    Checked by `xu2026.finite_batch_error`.
     """
     _require_batch(Delta, batch, second_moment, mean_square)
     gamma = np.asarray(gamma, dtype=float)
@@ -134,7 +147,10 @@ def finite_batch_optimum(Delta: float, batch: int, *, second_moment: float, mean
 
 
 def reversal_batch(Delta: float, *, second_moment: float, mean_square: float) -> float:
-    r"""1 + T/((1 - 2 Delta) M): the size of batch at which the sign of finite_batch_optimum turns (shrinkage below)."""
+    r"""1 + T/((1 - 2 Delta) M): the size of batch at which the sign of finite_batch_optimum turns (shrinkage below).
+
+    Checked by `xu2026.reversal_batch`.
+    """
     _require_batch(Delta, 1, second_moment, mean_square)
     return 1 + second_moment / ((1 - 2 * Delta) * mean_square)
 
@@ -147,7 +163,10 @@ def _require_batch(Delta: float, batch: int, second_moment: float, mean_square: 
 
 
 def hessian(w: FloatArray, x: FloatArray, t: FloatArray) -> FloatArray:
-    """(1/n) sum_i sigma'(<w, x_i>) x_i x_i^T, shape (d, d): the same for every labelling."""
+    """(1/n) sum_i sigma'(<w, x_i>) x_i x_i^T, shape (d, d): the same for every labelling.
+
+    Checked by `xu2026.curvature`.
+    """
     z = regression.margins(w, x, t)
     return (expit(z) * expit(-z) * x.T) @ x / len(t)
 
@@ -158,6 +177,8 @@ def cancelling_shift(w: FloatArray, x: FloatArray, y: FloatArray, mislabelled: N
     A perturbation eps alone never does it: grad L_t(w + eps) = grad L_y(w + eps) + c for every eps, so a step whose eps
     comes from the true labels still descends along c. In population delta = -(Delta/(1 - 2 Delta)) H^{-1} E[t x], and
     E[t x] is the flipped gradient minus the observed one. Raises LinAlgError where H is singular.
+
+    Checked by `xu2026.cancelling_shift`.
     """
     return np.asarray(-np.linalg.solve(hessian(w, x, y), tilt(x, y, mislabelled)), dtype=float)
 
@@ -178,6 +199,8 @@ def compensated_step(
     g = grad L_t over the batch, g* = gradient of the mean loss of the selected examples under -t (zero if none is).
     P: 'ball' v min(1, rho/||v||); 'sphere' rho v/||v||, or 0 at v = 0 (ours: it fixes the length); None: no projection.
     sign = +1 is published.
+
+    Checked by `xu2026.step`.
     """
     require_real("rho", rho, low=0.0)
     require_choice("sign", sign, (1, -1))
@@ -204,6 +227,8 @@ def orthonormal_margin_gains(z: FloatArray, selected: NDArray[np.bool_], *, rho:
     Without the first term a selected example of margin z has the weight sigma(-z - (strength/m) sigma(z)) instead of
     sigma(-z): a positive strength suppresses it, the more the better its observed label is fitted. That helps iff
     mostly mislabelled examples are selected, and only once they are memorised.
+
+    Checked by `xu2026.suppression`.
     """
     s = expit(-z)
     length = np.linalg.norm(s)

@@ -31,12 +31,18 @@ class Bound(NamedTuple):
 
 
 def posterior_std(rho: float, K: int, n: float) -> float:
-    """sigma = rho/(sqrt K (1 + sqrt(log n/K))): N(0, sigma^2 I) leaves the ball rho with probability <= 1/sqrt n."""
+    """sigma = rho/(sqrt K (1 + sqrt(log n/K))): N(0, sigma^2 I) leaves the ball rho with probability <= 1/sqrt n.
+
+    Checked by `xu2026.ball`.
+    """
     return rho / (np.sqrt(K) * (1 + np.sqrt(np.log(n) / K)))
 
 
 def complexity(norm: float, rho: float, K: int, n: float, confidence: float = 0.05) -> float:
-    """X(n) of the module's formula; norm = ||w||, confidence = delta."""
+    """X(n) of the module's formula; norm = ||w||, confidence = delta.
+
+    Checked by `xu2026.union_over_priors`.
+    """
     spread = norm**2 / rho**2 * (1 + np.sqrt(np.log(n) / K)) ** 2
     return K / 4 * np.log1p(spread) + 0.25 + np.log(n / confidence) + 2 * np.log(6 * n + 3 * K)
 
@@ -50,7 +56,10 @@ def halved_complexity(norm: float, rho: float, K: int, n: float, confidence: flo
 def theorem_1(
     perturbed_loss: float, norm: float, *, rho: float, K: int, n: float, Delta: float, confidence: float = 0.05
 ) -> Bound:
-    """The published bound; perturbed_loss = max over the ball of the observed loss. Raises InputError for n_s <= 1."""
+    """The published bound; perturbed_loss = max over the ball of the observed loss. Raises InputError for n_s <= 1.
+
+    Checked by `xu2026.theorem_1`, `xu2026.split`, `xu2026.vacuous`.
+    """
     require_integer("K", K, at_least=1)
     require_real("rho", rho, low=0.0, low_open=True)
     require_real("Delta", Delta, low=0.0, high=1.0)
@@ -71,6 +80,8 @@ def repaired(
     E[(1 - p(x)) l] >= (1 - p_max) L. Apply the PAC-Bayes step to it on all n samples. It needs
     E[(1 - p) l](w) <= E_eps E[(1 - p) l](w + eps). At a constant rate it is Theorem 1 up to a factor
     1/sqrt(1 - Delta) in the last term, the price of the generality.
+
+    Checked by `xu2026.instance_dependent`.
     """
     require_integer("K", K, at_least=1)
     require_real("rho", rho, low=0.0, low_open=True)
@@ -81,7 +92,10 @@ def repaired(
 
 
 def gaussian_divergence(norm: float, K: int, posterior: float, prior: float) -> float:
-    r"""KL( N(w, posterior I) || N(0, prior I) ) = (1/2)[(K posterior + ||w||^2)/prior - K + K log(prior/posterior)]."""
+    r"""KL( N(w, posterior I) || N(0, prior I) ) = (1/2)[(K posterior + ||w||^2)/prior - K + K log(prior/posterior)].
+
+    Checked by `xu2026.gaussian_divergence`.
+    """
     return 0.5 * ((K * posterior + norm**2) / prior - K + K * np.log(prior / posterior))
 
 
@@ -140,6 +154,8 @@ def observed_error(error: float, Delta: float, classes: int = 2) -> float:
 
     For a classifier that does not know the flips. A perfect one has Delta, so that the first term of Theorem 1 is at
     least Delta/(1 - Delta); one that has memorised every observed label has 0. That term alone rewards memorisation.
+
+    Checked by `xu2026.memorisation`.
     """
     require_integer("classes", classes, at_least=2)
     return Delta + (1 - Delta * classes / (classes - 1)) * error

@@ -88,6 +88,8 @@ def threshold(products: ArrayLike) -> FloatArray:
     """pi* = -D_wrong/(D_right - D_wrong), (...,), for the two kinds right, wrong (Theorem 2).
 
     nan where D_right <= D_wrong: there no share of right labels helps more than a smaller one.
+
+    Checked by `xu2026.sign_threshold`, `xu2026.reversal_direction`.
     """
     right, wrong = np.moveaxis(slopes(products), -1, 0)
     rises = right > wrong
@@ -134,6 +136,8 @@ def mixture_terms(problem: SignalNoiseMixture, w: FloatArray) -> Terms:
         g_t   E||x||^2 ((1 - Delta) s^2 - Delta s (1-s)) E||x||^2 ((1 - Delta) s^2 + Delta (1-s)^2)   g_0 + Delta m
         right E||x||^2 s^2                               -E||x||^2 s (1-s)                            g_0
         wrong -E||x||^2 s (1-s)                          -E||x||^2 s (1-s)                            g_0 + m
+
+    Checked by `xu2026.sign_moments`.
     """
 
     def squares(z: FloatArray, norm: FloatArray) -> FloatArray:
@@ -167,6 +171,8 @@ def orthogonal_products(clean: float, mislabelled: float, Delta: float) -> Float
     r"""Products for orthogonal inputs of equal norm (d >= b; the limit d >> b of the mixture), up to a factor.
 
     clean, mislabelled: the residual sigma(-y f) under the *true* label, common to each group. Two labels.
+
+    Checked by `xu2026.sign_orthogonal`.
     """
     for name, value in (("clean", clean), ("mislabelled", mislabelled), ("Delta", Delta)):
         require_real(name, value, low=0.0, high=1.0)
@@ -191,6 +197,8 @@ def memorised_threshold(Delta: float) -> float:
     selection with the batch's own share Delta of mislabelled examples so has a mean g* that is a negative multiple of
     g_t, which changes no direction; above that share adding helps, where D_right > D_wrong. At w = 0 s = 1/2: the
     threshold is Delta at the start as well.
+
+    Checked by `xu2026.sign_memorised`.
     """
     require_real("Delta", Delta, low=0.0, high=1.0)
     return Delta
@@ -220,6 +228,8 @@ def class_products(observed: float, true: float, target: float, Delta: float, cl
     Residuals are q - e_label and <q - e_a, q - e_b> = ||q||^2 - q_a - q_b + [a = b]. observed: q_t; true: q_y of a
     mislabelled example; target: q of the label that g* gives a rightly labelled one; the mass of the other classes is
     spread evenly. right: mislabelled examples under y; wrong: rightly labelled ones under target.
+
+    Checked by `xu2026.sign_classes`.
     """
     require_integer("classes", classes, at_least=2)
     require_real("Delta", Delta, low=0.0, high=1.0)

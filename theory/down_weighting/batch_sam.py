@@ -34,14 +34,20 @@ FloatArray = NDArray[np.float64]
 
 
 def opposed(w: FloatArray, x: FloatArray, t: FloatArray) -> NDArray[np.bool_]:
-    """Whether <g_j, g> < 0, (n,): the coordinates that only example j has are then in B under n-SAM, else in A."""
+    """Whether <g_j, g> < 0, (n,): the coordinates that only example j has are then in B under n-SAM, else in A.
+
+    Checked by `luong2026.opposed_examples`.
+    """
     weights = expit(-regression.margins(w, x, t))
     g = -(weights * t) @ x
     return np.asarray(t * (x @ g) > 0)
 
 
 def reduces_memory_at_start(model: SignalMemory) -> bool:
-    """(start): whether n-SAM has the memory of every mislabelled example in group B at w = 0."""
+    """(start): whether n-SAM has the memory of every mislabelled example in group B at w = 0.
+
+    Checked by `luong2026.batch_memory_at_start`.
+    """
     return model.gamma**2 / model.n < model.B**2 * (1 - 2 * model.Delta)
 
 
@@ -65,7 +71,10 @@ def velocity(model: SignalMemory, state: FloatArray, rho: ArrayLike, alpha: Arra
 
 
 def descend(model: SignalMemory, rho: ArrayLike, *, eta: float, steps: int, alpha: ArrayLike = 0.0) -> FloatArray:
-    """The path of gradient descent from zero, (steps + 1, *s, 3), as theory.down_weighting.transition.descend."""
+    """The path of gradient descent from zero, (steps + 1, *s, 3), as theory.down_weighting.transition.descend.
+
+    Checked by `luong2026.batch_memory_path`.
+    """
     path = [np.zeros((*np.broadcast(rho, alpha).shape, 3))]
     for _ in range(steps):
         path.append(path[-1] + eta * velocity(model, path[-1], rho, alpha))

@@ -42,6 +42,8 @@ def expected_fractions(problem: SignalNoiseMixture, w: FloatArray, rho: float, *
 
     Over the coordinates i >= 2 with |w_i| <= ||w_perp||/2 (all of them unless w is sparse), for a w that does not
     depend on the sample. Raises InputError when no coordinate is left, w does not fit, or nothing is mislabelled.
+
+    Checked by `luong2026.expected_shares`, `luong2026.shares_in_few_dimensions`.
     """
     require_real("rho", rho, low=0.0, low_open=True)
     w = np.asarray(w, dtype=float)

@@ -46,6 +46,8 @@ def order(kappa: float, delta: float, Delta: float) -> str:
     The flow is followed in the time in which mislabelled examples have speed kappa, until both margins are far beyond
     delta. Raises InputError for parameters out of range.
 
+    Checked by `luong2026.transition_orders`, `luong2026.unlearning`.
+
     >>> order(kappa=0.1, delta=1.5, Delta=0.3), order(kappa=11.1, delta=1.0, Delta=0.2)
     ('ACBCA', 'A')
     """

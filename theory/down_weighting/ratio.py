@@ -45,6 +45,8 @@ def ratio(plain: ArrayLike, perturbed: ArrayLike) -> FloatArray:
 def groups(r: ArrayLike) -> Labels:
     """'A' where r >= 1, 'B' where 0 < r < 1, 'C' where r <= 0, '' where r is nan.
 
+    Checked by `luong2026.update`.
+
     >>> groups([1.5, 0.5, -1.0]).tolist()
     ['A', 'B', 'C']
     """
@@ -64,7 +66,10 @@ def dominance(clean: ArrayLike, noisy: ArrayLike) -> Labels:
 
 
 def combined_ratio(clean: ArrayLike, noisy: ArrayLike, a_clean: ArrayLike, a_noisy: ArrayLike) -> FloatArray:
-    """r = (a_c c + a_n n)/(c + n), nan where c + n is zero. With a_c = c'/c, a_n = n'/n exact in any network."""
+    """r = (a_c c + a_n n)/(c + n), nan where c + n is zero. With a_c = c'/c, a_n = n'/n exact in any network.
+
+    Checked by `luong2026.ratio_identity`.
+    """
     c, n = np.asarray(clean, dtype=float), np.asarray(noisy, dtype=float)
     return ratio(c + n, np.asarray(a_clean) * c + np.asarray(a_noisy) * n)
 
@@ -83,6 +88,8 @@ def conflict_groups(kappa: ArrayLike, a_minor: ArrayLike, a_major: ArrayLike) ->
     r"""The group of conflict_ratio for 0 <= kappa < 1, without division:
 
     A iff kappa (a_minor - 1) <= a_major - 1,    C iff kappa a_minor >= a_major,    else B.
+
+    Checked by `luong2026.conflict_regions`.
     """
     kappa, minor, major = (np.asarray(a, dtype=float) for a in (kappa, a_minor, a_major))
     return np.select([kappa * (minor - 1) <= major - 1, kappa * minor >= major], ["A", "C"], "B")
@@ -131,6 +138,8 @@ def sides(rule: Sam, w: FloatArray, x: FloatArray, t: FloatArray) -> Sides:
     some example of the dominating one: 1-SAM reduces or reverses a coordinate only in favour of better fitted examples.
     This speaks of signs, not of label noise: where clean examples of both signs meet, a clean-dominated coordinate may
     be in group B although every clean margin exceeds every mislabelled one (tested by example).
+
+    Checked by `luong2026.dominated_side`.
     """
     plain, perturbed = (
         -(s * t)[:, None] * x for s in (regression.example_weights(r, w, x, t) for r in (Sam(0.0), rule))
@@ -156,6 +165,7 @@ def first_order_ratio(w: FloatArray, x: FloatArray, t: FloatArray, rho: float) -
     So to first order B is g_i (H g)_i < 0 with rho |(H g)_i| < |g_i| ||g||, and C the same with >=. The error of the
     numerator rho (H g/||g||)_i is at most `first_order_error`. Nan where g_i is zero.
 
+    Checked by `luong2026.first_order`.
     """
     g = regression.gradient(Sam(0.0), w, x, t)
     direction = hessian_product(w, x, t, g / np.linalg.norm(g))
@@ -168,6 +178,8 @@ def least_energy(w: FloatArray, x: FloatArray, t: FloatArray) -> float:
     Gradients are monotone: <h - g, (w + rho g/||g||) - w> >= 0. Weighted by energy n-SAM never reduces; in one
     dimension r >= 1. Both fail for 1-SAM, whose perturbed gradient is not the gradient at one point: twins
     (`two_groups.twins_ratio`) have r < 1.
+
+    Checked by `luong2026.energy`, `luong2026.one_dimension`.
     """
     g = regression.gradient(Sam(0.0), w, x, t)
     return float(g @ g)

@@ -69,6 +69,8 @@ def descend(model: SignalMemory, rho: ArrayLike, *, eta: float, steps: int, alph
     """The path of gradient descent from zero: exact for the n + 1 weights of the model.
 
     rho and alpha broadcast to a shape s; the result has shape (steps + 1, *s, 3).
+
+    Checked by `luong2026.signal_memory_path`.
     """
     path = [np.zeros((*np.broadcast(rho, alpha).shape, 3))]
     for _ in range(steps):

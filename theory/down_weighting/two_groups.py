@@ -41,6 +41,8 @@ def bump(m: ArrayLike, delta: ArrayLike) -> FloatArray:
 def two_group_ratio(m_c: ArrayLike, m_n: ArrayLike, delta: ArrayLike, beta: ArrayLike = 1.0) -> FloatArray:
     """r(m_c, m_n); nan where the groups cancel exactly.
 
+    Checked by `luong2026.two_group_ratio`.
+
     >>> round(float(two_group_ratio(m_c=1.0, m_n=-0.5, delta=1.0)), 4)
     0.8983
     """
@@ -59,7 +61,10 @@ def two_group_groups(m_c: ArrayLike, m_n: ArrayLike, delta: ArrayLike, beta: Arr
 
 
 def equal_groups(m_c: ArrayLike, m_n: ArrayLike, delta: ArrayLike) -> Labels:
-    """The group for beta = 1: 'B' where m_c + m_n < delta, else 'A', whichever side dominates."""
+    """The group for beta = 1: 'B' where m_c + m_n < delta, else 'A', whichever side dominates.
+
+    Checked by `luong2026.equal_groups`.
+    """
     return np.where(np.asarray(m_c) + np.asarray(m_n) < np.asarray(delta), "B", "A")
 
 
@@ -67,6 +72,8 @@ def twins_ratio(m: ArrayLike, delta: ArrayLike) -> FloatArray:
     r"""r = (1 + cosh m)/(cosh delta + cosh m) for one input under both labels: m_c = m, m_n = -m, beta = 1.
 
     In (0, 1) for every m != 0 and delta > 0, and increasing in |m|.
+
+    Checked by `luong2026.twins`.
     """
     return (1 + np.cosh(m)) / (np.cosh(delta) + np.cosh(m))
 
@@ -88,6 +95,8 @@ def boundaries(m_n: ArrayLike, delta: float, beta: float = 1.0) -> Boundaries:
     unit m_c = delta/2 -+ arccosh( (cosh(delta/2) (1 - beta) + cosh(m_n - delta/2))/beta ).
 
     For beta = 1: dominance and reversal are both m_c = m_n, the unit curves are m_c = m_n and m_c = delta - m_n.
+
+    Checked by `luong2026.two_group_regions`.
     """
     require_real("delta", delta, low=0.0, low_open=True)
     require_real("beta", beta, low=0.0, low_open=True)

@@ -35,7 +35,10 @@ def velocity(rule: SamFamily, at: Statistics, x: FloatArray, t: NDArray) -> Stat
 
 
 def step(rule: SamFamily, at: Statistics, x: FloatArray, t: NDArray, eta: float) -> Statistics:
-    """(P, K, N) after one full-batch step: W <- W - eta (V^T A + W S), V <- V - eta (A W^T + T V)."""
+    """(P, K, N) after one full-batch step: W <- W - eta (V^T A + W S), V <- V - eta (A W^T + T V).
+
+    Checked by `baek2024.network_path`, `baek2024.class_path`.
+    """
     P, K, N = at
     A, S, T = drift(rule, at, x, t)
     F, L = np.eye(len(S)) - eta * S, np.eye(len(T)) - eta * T  # W F - eta V^T A and L V - eta A W^T
@@ -58,7 +61,10 @@ def descend(rule: SamFamily, at: Statistics, x: FloatArray, t: NDArray, *, eta: 
 
 
 def flow(rule: SamFamily, at: Statistics, x: FloatArray, t: NDArray, times: FloatArray) -> Statistics:
-    """The statistics along the gradient flow at increasing times >= 0, started at time 0; a leading axis of times."""
+    """The statistics along the gradient flow at increasing times >= 0, started at time 0; a leading axis of times.
+
+    Checked by `baek2024.network_flow`.
+    """
     ends = np.cumsum([a.size for a in at])[:-1]
 
     def unpacked(y: FloatArray) -> Statistics:
@@ -96,6 +102,8 @@ def balance_velocity(rule: SamFamily, W: FloatArray, v: FloatArray, x: FloatArra
     s_i the example weight. For parallel inputs and W in their span this is -2 (mean kappa_i ||x_i||^2) Q: decay. For n
     orthogonal inputs it drives W W^T towards n v v^T instead, away from balance: every example shrinks all of v, but
     only its own direction of W.
+
+    Checked by `baek2024.balance_velocity`.
     """
     V = np.atleast_2d(v)
     _, S, T = drift(rule, statistics(W, v), x, t)
@@ -106,6 +114,8 @@ def balance_decay(rho: float, W: FloatArray, v: FloatArray, x: FloatArray, t: ND
     r"""-2 mean_i (rho sigma(-m_i) ||x_i||^2/J_i) (v v^T - W W^T), (h, h): balance_velocity for one input direction.
 
     For two labels, J-SAM or 1-SAM up to their example weights, and W in the span of the inputs, J_i > 0.
+
+    Checked by `baek2024.balance_decay`.
     """
     hidden = x @ W.T
     squares = np.sum(x**2, axis=1)

@@ -103,6 +103,8 @@ def drift(rule: SamFamily, at: Statistics, x: FloatArray, t: NDArray) -> Drift:
 def gradient(rule: SamFamily, W: FloatArray, v: FloatArray, x: FloatArray, t: NDArray) -> tuple[FloatArray, FloatArray]:
     """The rule's gradient of the mean loss, shaped like (W, v). Raises InputError as statistics and ascent do.
 
+    Checked by `baek2024.two_layer_gradients`, `baek2024.class_gradients`.
+
     >>> import numpy as np
     >>> from spec.rules import JacobianSam
     >>> W, v = np.eye(2), np.array([1.0, -1.0])
@@ -128,6 +130,8 @@ def penalised_gradient(
     the gradients of coefficients times ||W x||^2/2 and ||V^T q||^2/2. With two labels M = sigma(-t f) J, so that the
     penalty is rho sigma(-t f) J: activations and last-layer weights. With classes only the direction q of V shrinks;
     sum_k V_k never does, for the entries of q sum to zero.
+
+    Checked by `baek2024.proposition_4_1`, `baek2024.proposition_4_1_classes`.
     """
     require_real("rho", rho, low=0.0)
     statistics(W, v)

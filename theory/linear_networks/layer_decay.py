@@ -27,6 +27,8 @@ def decay(rho: float, squares: FloatArray) -> FloatArray:
 
     It is -d(||w_l||^2/2)/dtau under J-SAM, minus that under SGD. Raises InputError for a negative rho or square.
 
+    Checked by `baek2024.layer_decay`, `baek2024.last_layer_decay`.
+
     >>> import numpy as np
     >>> decay(0.1, np.array([[3.0, 1.0], [0.0, 4.0]])).round(3)
     array([0.125, 0.075])
@@ -42,5 +44,7 @@ def first_order_change(rho: FloatArray, m: FloatArray, penalty: FloatArray) -> F
     r"""rho sigma(-m) grad ||grad f||: what J-SAM adds to the SGD gradient of one example, up to O(rho^2), any network.
 
     m (k,): margins t f; penalty (k, p): grad ||grad f||; rho (r,). Shape (k, r, p). Proof: theory.symbolic.networks.
+
+    Checked by `baek2024.jacobian_expansion`.
     """
     return (np.asarray(rho)[:, None] * (expit(-m)[:, None] * penalty)[:, None]).astype(float)

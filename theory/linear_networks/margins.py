@@ -38,6 +38,8 @@ def penalty_coefficients(
 
     rho sigma(-t f)/J and rho sigma(-t f) ||x||^2/J; zero where J = 0. The division by J makes the penalty one of norms,
     not of squares.
+
+    Checked by `baek2024.penalty_coefficients`.
     """
     require_real("rho", rho, low=0.0)
     J = jacobian_norms(W, v, x)
@@ -50,6 +52,8 @@ def perturbed_output(f: ArrayLike, J: ArrayLike, norms: ArrayLike, t: ArrayLike,
 
     sigma(-t f(w + eps)) is the weight under L-SAM and 1-SAM. In logistic regression J = ||x|| and the rho^2 is absent.
 
+    Checked by `baek2024.perturbed_output`.
+
     >>> float(perturbed_output(f=1.0, J=2.0, norms=1.0, t=1.0, rho=0.5))
     0.0625
     """
@@ -58,13 +62,18 @@ def perturbed_output(f: ArrayLike, J: ArrayLike, norms: ArrayLike, t: ArrayLike,
 
 
 def margin_velocity(m: ArrayLike, J: ArrayLike, norms: ArrayLike, rho: ArrayLike) -> FloatArray:
-    r"""dm/dtau = sigma(-m) (J^2 - 2 rho ||x||^2 m/J) of one example under its own J-SAM flow, J > 0."""
+    r"""dm/dtau = sigma(-m) (J^2 - 2 rho ||x||^2 m/J) of one example under its own J-SAM flow, J > 0.
+
+    Checked by `baek2024.margin_velocity`.
+    """
     m, J, norms, rho = (np.asarray(a, dtype=float) for a in (m, J, norms, rho))
     return expit(-m) * (J**2 - 2 * rho * norms**2 * m / J)
 
 
 def margin_ceiling(J: ArrayLike, norms: ArrayLike, rho: ArrayLike) -> FloatArray:
     r"""m* = J^3/(2 rho ||x||^2), where margin_velocity changes sign at fixed J. Reachable only if J <= rho ||x||.
+
+    Checked by `baek2024.margin_threshold`, `baek2024.balanced_line`.
 
     >>> float(margin_ceiling(J=2.0, norms=1.0, rho=0.5))
     8.0
@@ -80,6 +89,8 @@ def penalty_on_margins(rho: float, W: FloatArray, v: FloatArray, x: FloatArray, 
 
     The first part, from the last layer, has the sign of -m_i whatever the data. The second, from the activations, does
     for orthogonal inputs; in general it pulls m_i the way that examples similar to i are pulled.
+
+    Checked by `baek2024.penalty_on_margins`, `baek2024.margin_pull`.
     """
     hidden, last = penalty_coefficients(rho, W, v, x, t)
     signed = t[:, None] * x

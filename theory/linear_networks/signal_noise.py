@@ -77,7 +77,10 @@ def groups(problem: SignalNoiseMixture) -> Groups:
 
 
 def velocity(rule: SamFamily, state: FloatArray, data: Groups) -> FloatArray:
-    """(dr, du) at a state (r, u) of length 4, formulas above; no ascent where a gradient is zero."""
+    """(dr, du) at a state (r, u) of length 4, formulas above; no ascent where a gradient is zero.
+
+    Checked by `baek2024.four_numbers`.
+    """
     r, u = state[0], state[1:]
     h = data.b @ u
     moved_r, moved_h = _ascended(rule, r, u, data)
@@ -107,6 +110,8 @@ def _ascended(rule: SamFamily, r: float, u: FloatArray, data: Groups) -> tuple[F
 
 def descend(rule: SamFamily, problem: SignalNoiseMixture, *, r: float, eta: float, steps: int) -> FloatArray:
     """States (steps + 1, 4) of full-batch training with steps of size eta from ||v|| = r and W = 0.
+
+    Checked by `baek2024.four_numbers_rate`.
 
     >>> from spec.problems import SignalNoiseMixture
     >>> from spec.rules import JacobianSam

@@ -47,6 +47,8 @@ def accuracy(problem: Any, w: FloatArray) -> FloatArray:
     Teacher:  1 - arccos(w_1 / ||w||) / pi.
     w = 0 gives 1/2: its prediction is a coin.
 
+    Checked by `baek2024.exact_test_accuracy`, `baek2024.toy_final_gain`.
+
     >>> import numpy as np
     >>> from spec.problems import SignalNoiseMixture
     >>> problem = SignalNoiseMixture(n=100, d=3, B=2.0, Delta=0.2)
@@ -73,6 +75,8 @@ def _(problem: NoisyLinearTeacher, w: FloatArray) -> FloatArray:
 def accuracy_of_overlaps(problem: SignalNoiseMixture, w_1: Any, w_perp: Any) -> FloatArray:
     """accuracy from the signal overlap w_1 and the noise norm w_perp = ||w_{2:}|| alone.
 
+    Checked by `baek2024.toy_gain`.
+
     >>> from spec.problems import SignalNoiseMixture
     >>> round(float(accuracy_of_overlaps(SignalNoiseMixture(n=100, d=50, B=2.0, Delta=0.2), 1.0, 2.0)), 4)
     0.8145
@@ -88,6 +92,8 @@ def mean_classifier_accuracy(problem: SignalNoiseMixture) -> Estimate:
 
     t_i x_i = e_i (B e_1 + gamma z_i), so with k flipped labels, delta = k/n, g standard normal and r chi of d - 1:
     w_1 = (1 - 2 delta) B + gamma_1 g / sqrt(n) and ||w_perp|| = gamma r / sqrt(n). Bernoulli flips average over k.
+
+    Checked by `baek2024.mean_classifier`, `baek2024.toy_from_zero`.
 
     >>> from spec.problems import SignalNoiseMixture
     >>> round(float(mean_classifier_accuracy(SignalNoiseMixture(n=100, d=50, B=1.0, Delta=0.2)).value), 4)
@@ -127,6 +133,8 @@ def batch_shift_at_zero(problem: SignalNoiseMixture, rho: float, *, mislabelled:
         rho E[ ((e B + a)((1 - 2 delta) B + a) + h^2) / sqrt(((1 - 2 delta) B + a)^2 + h^2) ].
 
     Holds for stratified flips (a fixed number of flipped labels). Raises InputError otherwise, or for an empty group.
+
+    Checked by `baek2024.batch_shift_at_zero`.
     """
     require_real("rho", rho, low=0.0)
     if problem.flips != "stratified":
@@ -147,6 +155,8 @@ def batch_shift_at_zero(problem: SignalNoiseMixture, rho: float, *, mislabelled:
 def batch_shift_at_zero_limit(problem: SignalNoiseMixture, rho: float, *, mislabelled: bool) -> float:
     r"""Its limit at n, d -> inf with d/n fixed:  rho (+-B^2 (1-2 Delta) + h^2) / sqrt(B^2 (1-2 Delta)^2 + h^2), with
     h^2 = gamma^2 (d-1)/n, + for clean and - for mislabelled examples.
+
+    Checked by `baek2024.batch_shift_rate`.
     """
     w_1, h = problem.B * (1 - 2 * problem.Delta), problem.gamma * np.sqrt((problem.d - 1) / problem.n)
     sign = -1.0 if mislabelled else 1.0
@@ -171,7 +181,10 @@ def example_expectation(
 def expected_gradient_norm(
     problem: SignalNoiseMixture, w: FloatArray, rho: float, *, mislabelled: bool, rtol: float = 1e-8
 ) -> Estimate:
-    r"""E[ sigma(rho ||x|| - z) ||x|| ]: mean per-example 1-SAM gradient norm of a group on fresh examples."""
+    r"""E[ sigma(rho ||x|| - z) ||x|| ]: mean per-example 1-SAM gradient norm of a group on fresh examples.
+
+    Checked by `baek2024.population_gradient_norms`.
+    """
     require_real("rho", rho, low=0.0)
     return example_expectation(
         problem, w, lambda z, norm: expit(rho * norm - z) * norm, mislabelled=mislabelled, rtol=rtol
@@ -212,6 +225,8 @@ def fixed_shift_ratio_log_slope(problem: SignalNoiseMixture, w: FloatArray, C: f
     monotone, so for m > 0 the weighted clean margin is stochastically larger; s falls strictly with z, hence the clean
     self-weighted mean of s is the smaller one. m < 0 swaps the groups.
     So in population a larger common shift raises the clean share exactly when w points towards the signal.
+
+    Checked by `baek2024.population_sign`.
     """
     clean, noisy = (fixed_shift_moments(problem, w, C, mislabelled=m) for m in (False, True))
     return float(clean[1] / clean[0] - noisy[1] / noisy[0])

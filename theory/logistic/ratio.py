@@ -29,10 +29,12 @@ FloatArray = NDArray[np.float64]
 def gain(z: FloatArray, norms: FloatArray, mislabelled: NDArray[np.bool_], rho: float, to: float) -> float:
     """R(to)/R(rho), as the quotient of the groups' weighted mean amplifications.
 
+    Checked by `baek2024.ratio_gain`, `baek2024.ratio_slope_is_local`.
+
     >>> import numpy as np
     >>> z, noisy = np.array([1.5, -2.0, 0.5, -3.5, 3.9, 3.7]), np.arange(6) >= 3
     >>> [round(gain(z, np.ones(6), noisy, 0.0, to), 2) for to in (2.0, 6.0)]
-    [1.33, 0.76]
+    [1.33, 0.75]
     """
     z, norms = np.asarray(z, dtype=float), np.asarray(norms, dtype=float)
     logs = [np.log(norms) + log_expit(radius * norms - z) for radius in (rho, to)]
@@ -47,6 +49,9 @@ def approaches_from_below(z: FloatArray, mislabelled: NDArray[np.bool_]) -> bool
 
 
 def separated(z: FloatArray, mislabelled: NDArray[np.bool_]) -> bool:
-    """Point 1, for equal norms: whether every clean margin is at least as large as every mislabelled one."""
+    """Point 1, for equal norms: whether every clean margin is at least as large as every mislabelled one.
+
+    Checked by `baek2024.ratio_of_separated_margins`.
+    """
     z = np.asarray(z, dtype=float)
     return bool(z[~mislabelled].min() >= z[mislabelled].max())

@@ -40,6 +40,8 @@ def margins(w: FloatArray, x: FloatArray, t: FloatArray) -> FloatArray:
 def example_weights(rule: Any, w: FloatArray, x: FloatArray, t: FloatArray) -> FloatArray:
     """The weights s_i of a rule (table above), shape (n,), each in (0, 1).
 
+    Checked by `baek2024.linear_split`.
+
     >>> import numpy as np
     >>> from spec.rules import Sam
     >>> w, x, t = np.array([0.5, -1.0]), np.array([[1.0, 0.0], [2.0, 2.0]]), np.array([1.0, -1.0])
@@ -74,6 +76,8 @@ def shared_margin_shift(w: FloatArray, x: FloatArray, t: FloatArray, rho: float)
     r"""How much each margin of a shard falls under the shard's common ascent step (derived), shape (n,).
 
     z_i(w) - z_i(w + eps) = rho t_i <x_i, u>,  u = sum_j sigma(-z_j) t_j x_j / ||.||;  zero where the sum is zero.
+
+    Checked by `baek2024.batch_shifts`.
     """
     require_real("rho", rho, low=0.0)
     # Only the direction counts: weights relative to the largest cannot underflow together at large margins.
@@ -84,7 +88,10 @@ def shared_margin_shift(w: FloatArray, x: FloatArray, t: FloatArray, rho: float)
 
 
 def example_gradients(rule: SamFamily, w: FloatArray, x: FloatArray, t: FloatArray) -> FloatArray:
-    r"""-s_i t_i x_i, shape (n, d). For 1-SAM: -t sigma(-t<w,x> + rho||x||) x (Baek et al. 2024, Section 3)."""
+    r"""-s_i t_i x_i, shape (n, d). For 1-SAM: -t sigma(-t<w,x> + rho||x||) x (Baek et al. 2024, Section 3).
+
+    Checked by `baek2024.closed_form`.
+    """
     return -(example_weights(rule, w, x, t) * t)[:, None] * x
 
 
@@ -102,6 +109,8 @@ def gradient(rule: SamFamily, w: FloatArray, x: FloatArray, t: FloatArray) -> Fl
 
 def descend(rule: SamFamily, w: FloatArray, x: FloatArray, t: FloatArray, *, eta: float, steps: int) -> FloatArray:
     """The path w_{k+1} = w_k - eta gradient(rule, w_k), shape (steps + 1, d).
+
+    Checked by `baek2024.training_path`.
 
     >>> import numpy as np
     >>> from spec.rules import Sam
@@ -122,6 +131,8 @@ def robust_loss(w: FloatArray, x: FloatArray, t: FloatArray, rho: float) -> floa
 
     It is the worst case of the loss over ||eps_i|| <= rho, convex, with the same smoothness bound as the loss.
 
+    Checked by `baek2024.robust_loss`.
+
     >>> import numpy as np
     >>> from spec.rules import Sam
     >>> w, x, t = np.array([0.5, -1.0]), np.array([[1.0, 0.0], [2.0, 2.0]]), np.array([1.0, -1.0])
@@ -132,7 +143,10 @@ def robust_loss(w: FloatArray, x: FloatArray, t: FloatArray, rho: float) -> floa
 
 
 def uniform_gradient(x: FloatArray, t: FloatArray) -> FloatArray:
-    """-(1/n) sum_i t_i x_i, (d,): the gradient when every weight is one, as under 1-SAM at rho -> inf (derived)."""
+    """-(1/n) sum_i t_i x_i, (d,): the gradient when every weight is one, as under 1-SAM at rho -> inf (derived).
+
+    Checked by `baek2024.uniform_limit`.
+    """
     return -t @ x / len(t)
 
 
@@ -141,6 +155,8 @@ def uniform_error(w: FloatArray, x: FloatArray, t: FloatArray, rho: float) -> Fl
 
     1 - sigma(C - z) = e^{z - C} (1 + O(e^{z - C})): the rate is exponential, and set by the example of least
     rho ||x|| - z (derived).
+
+    Checked by `baek2024.uniform_rate`.
     """
     return (np.exp(margins(w, x, t) - rho * np.linalg.norm(x, axis=1)) * t) @ x / len(t)
 
@@ -156,6 +172,8 @@ def amplification(z: ArrayLike, C: ArrayLike) -> FloatArray:
     C = rho ||x||. Lemma 3.1 (Baek et al. 2024): strictly increasing in z for C > 0.
     Limits (derived): 1 at z -> -inf, 2/(1 + e^{-C}) at z = 0, e^C at z -> inf.
 
+    Checked by `baek2024.amplification`.
+
     >>> import numpy as np
     >>> amplification([-5.0, 0.0, 5.0], C=1.0).round(3)
     array([1.004, 1.462, 2.687])
@@ -164,7 +182,10 @@ def amplification(z: ArrayLike, C: ArrayLike) -> FloatArray:
 
 
 def amplification_limits(C: ArrayLike) -> FloatArray:
-    """The amplification at z -> -inf, at z = 0 and at z -> inf: 1, 2/(1 + e^-C), e^C, (..., 3) (derived)."""
+    """The amplification at z -> -inf, at z = 0 and at z -> inf: 1, 2/(1 + e^-C), e^C, (..., 3) (derived).
+
+    Checked by `baek2024.amplification_limits`.
+    """
     C = np.asarray(C, dtype=float)
     return np.stack([np.ones_like(C), 2 / (1 + np.exp(-C)), np.exp(C)], axis=-1)
 
@@ -177,7 +198,10 @@ def _log_amplification(z: ArrayLike, C: ArrayLike) -> FloatArray:
 
 
 def amplification_slope(z: ArrayLike, C: ArrayLike) -> FloatArray:
-    r"""f'(z) = e^z (1 - e^{-C}) / (1 + e^{z-C})^2 = f(z) (sigma(z) - sigma(z - C)) (derived)."""
+    r"""f'(z) = e^z (1 - e^{-C}) / (1 + e^{z-C})^2 = f(z) (sigma(z) - sigma(z - C)) (derived).
+
+    Checked by `baek2024.amplification_slopes`.
+    """
     z, C = np.asarray(z, dtype=float), np.asarray(C, dtype=float)
     # (sigma(z) - sigma(z - C)) / (1 - e^{-C}) in logarithms: at large C it underflows where f overflows.
     log_slope = log_expit(z) + log_expit(C - z)
@@ -185,7 +209,10 @@ def amplification_slope(z: ArrayLike, C: ArrayLike) -> FloatArray:
 
 
 def log_amplification_slope(z: ArrayLike, C: ArrayLike) -> FloatArray:
-    r"""d log f / dz = sigma(z) - sigma(z - C), in (0, 1) for C > 0 (derived)."""
+    r"""d log f / dz = sigma(z) - sigma(z - C), in (0, 1) for C > 0 (derived).
+
+    Checked by `baek2024.lemma_3_1`, `luong2026.shifts_of_both_signs`.
+    """
     z, C = np.asarray(z, dtype=float), np.asarray(C, dtype=float)
     # sigma(a) - sigma(b) = sigma(a) sigma(-b) (1 - e^{b - a}): no cancellation in either tail.
     return expit(z) * expit(C - z) * -np.expm1(-C)
@@ -202,6 +229,8 @@ def relative_weight(z_i: ArrayLike, z_j: ArrayLike, C: ArrayLike) -> FloatArray:
     For z_i > z_j it lies in (0, 1) and rises strictly with C to 1: 1-SAM never reorders examples of equal norm, it
     moves their weights from logistic towards uniform.
 
+    Checked by `baek2024.never_reorders`.
+
     >>> round(float(relative_weight(2.0, -1.0, C=0.5)), 4)
     0.2231
     """
@@ -214,6 +243,8 @@ def reordering_radius(z_i: ArrayLike, z_j: ArrayLike, norm_i: ArrayLike, norm_j:
 
     s_i < s_j iff z_i - rho ||x_i|| > z_j - rho ||x_j||. With equal norms, or the larger norm at the smaller margin,
     the order never changes: inf. So "never reorders" needs equal norms; with unequal norms it holds below this radius.
+
+    Checked by `baek2024.reordering_radius`.
 
     >>> float(reordering_radius(2.0, 1.0, norm_i=3.0, norm_j=1.0))
     0.5
@@ -249,6 +280,8 @@ def clean_noisy_ratio_log_slope(z: FloatArray, norms: FloatArray, mislabelled: N
     For equal norms c this is c [ sum_mislabelled s^2 / sum_mislabelled s - sum_clean s^2 / sum_clean s ]: at the same w
     the clean share has a positive *derivative* in rho exactly when the mislabelled examples have the larger
     self-weighted weight. It says nothing of a radius far away: theory.logistic.ratio.
+
+    Checked by `baek2024.ratio_slope`.
     """
     clean, noisy = (
         np.average(r * -np.expm1(log_s), weights=np.exp(log_s - log_s.max()) * r)
@@ -261,6 +294,8 @@ def self_weighted_gap(z: FloatArray, C: FloatArray, mislabelled: NDArray[np.bool
     r"""sum_mislabelled s^2/sum_mislabelled s - sum_clean s^2/sum_clean s, s = sigma(C - z) (derived).
 
     Its sign is that of clean_noisy_ratio_log_slope for equal norms. Raises InputError for a group without examples.
+
+    Checked by `baek2024.ratio_condition`.
     """
     clean, noisy = (
         np.average(np.exp(log_s), weights=np.exp(log_s - log_s.max())) for log_s, _ in _groups(z, C, mislabelled, 1.0)

@@ -75,6 +75,8 @@ def minimum(problem: SignalNoiseMixture, c: float, weight_decay: float) -> Minim
     """The limit t -> inf of 1-SAM with c = rho ||x|| >= 0 and weight decay > 0.
 
     Raises ArithmeticError where the three equations are not solved to 1e-9.
+
+    Checked by `beyond.end`, `beyond.shift_and_decay`.
     """
     require_real("c", c, low=0.0)
     require_real("weight_decay", weight_decay, low=0.0, low_open=True)

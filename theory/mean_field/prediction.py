@@ -66,7 +66,11 @@ def curves(
 
 
 def at_end(names: Sequence[str], *arguments: Any, **options: Any) -> FloatArray:
-    """The last values of some variables of curves(*arguments, **options), (names,)."""
+    """The last values of some variables of curves(*arguments, **options), (names,).
+
+    Checked by `beyond.one_sam`, `beyond.n_sam`, `beyond.saner`, `beyond.compensated`, `beyond.reweighted`,
+    `beyond.rate`.
+    """
     end = curves(*arguments, **options).isel(epoch=-1)
     return np.array([float(end[name]) for name in names])
 

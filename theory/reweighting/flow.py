@@ -63,6 +63,8 @@ def solve(s: FloatArray, *, p: float, Lambda: float, nu: float = 0.0, w: float =
     """Solve the clipped equations at increasing times s, which start at 0.
 
     v >= rho >= 0 and q >= 0 for all times, so that w_c never falls and w_n never rises: each is clipped once, for good.
+
+    Checked by `zhang2025.mean_field`.
     """
     require_real("p", p, low=0.0, high=1.0, low_open=True)
     require_real("Lambda", Lambda, low=0.0)
@@ -112,12 +114,18 @@ def energy(x: FloatArray, p: float, Lambda: float) -> FloatArray:
 
 
 def final_clean_weight(p: float, Lambda: float, w: float = 0.5) -> float:
-    """min(1, sqrt((w^2 + 1/Lambda)/(1 - p))), the end of w_c for nu = 0; 1 for fast weights, Lambda = 0."""
+    """min(1, sqrt((w^2 + 1/Lambda)/(1 - p))), the end of w_c for nu = 0; 1 for fast weights, Lambda = 0.
+
+    Checked by `zhang2025.final_clean_weight`.
+    """
     return 1.0 if Lambda == 0 else float(min(1.0, np.sqrt((w**2 + 1 / Lambda) / (1 - p))))
 
 
 def amplification_ratio(p: float, w: float = 0.5) -> float:
-    """The beta/(eta n) from which on clean examples reach weight 1: 1 - p - w^2 (nu = 0); 0 where they always do."""
+    """The beta/(eta n) from which on clean examples reach weight 1: 1 - p - w^2 (nu = 0); 0 where they always do.
+
+    Checked by `zhang2025.amplification_boundary`.
+    """
     return max(1 - p - w**2, 0.0)
 
 
@@ -126,6 +134,8 @@ def turning_time(p: float, w: float = 0.5) -> float:
 
     Both weights move at speed 1 until they are at w_n/w_c = (1 - p)/p; a clean weight that is clipped before, at 1 - w,
     leaves w_n = (1 - p)/p.
+
+    Checked by `zhang2025.turning_time`.
     """
     if p <= 0.5:
         return 0.0

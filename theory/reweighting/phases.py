@@ -54,7 +54,10 @@ def separation(k: Blocks) -> Separation:
 
 
 def drift_bound(s: Separation, eta: float, steps: int, *, start: float = 0.0) -> FloatArray:
-    """delta_0, ..., delta_steps: no rho is further than this from 1, for any weights in [0, 1]."""
+    """delta_0, ..., delta_steps: no rho is further than this from 1, for any weights in [0, 1].
+
+    Checked by `zhang2025.drift`.
+    """
     require_integer("steps", steps, at_least=0)
     return np.exp(np.log1p(eta * s.drift) * np.arange(steps + 1)) * (1 + start) - 1
 
@@ -86,6 +89,8 @@ def arrival(
 
     start: delta_0 = max |f| at the start. Times beyond `horizon` steps count as inf. Raises InputError where a row mean
     is zero, as such a weight has no direction.
+
+    Checked by `zhang2025.alignment_times`, `zhang2025.wrong_way`.
     """
     require_real("beta", beta, low=0.0, low_open=True)
     require_real("w", w, low=0.0, high=1.0, high_open=False)
@@ -120,6 +125,8 @@ def strict_alignment(s: Separation, *, beta: float, eta: float, w: float, start:
     """In closed form: if k_ij >= gamma > 0, time = ceil(16 max(w, 1 - w)/(9 beta gamma)), provided that
 
     time ln(1 + eta S) <= ln((5/4)/(1 + delta_0)): then rho and rho^ stay in [3/4, 5/4]. Any noise rate.
+
+    Checked by `zhang2025.alignment_closed_form`.
     """
     if s.gamma <= 0:
         return Alignment(0, False)
@@ -150,6 +157,8 @@ class Filtering:
 
     k: the signed kernel, its columns cut to the clean training examples, train (n_C, n_C) and clean (m, n_C);
     rho (n_C,), rho_clean (m,): residuals at time 0. Exact for as long as the weights stay where they are.
+
+    Checked by `zhang2025.filtering`, `zhang2025.filtering_end`.
     """
 
     k: Blocks

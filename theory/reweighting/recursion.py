@@ -91,6 +91,8 @@ def step(
     """One update of weights, then residuals. error: added to the look-ahead residuals that the weights see.
 
     meta: another kernel (m, n) for the coupling alone, such as one with errors.
+
+    Checked by `zhang2025.recursion`.
     """
     ahead = look_ahead(K, state, eta) + error
     w = np.clip(state.w + beta * coupling(K.clean if meta is None else meta, state.r, ahead), 0, 1)
@@ -156,7 +158,10 @@ def signed_drift(k: Blocks, state: State, mislabelled: BoolArray) -> tuple[Float
 
 
 def signed_coupling(k: Blocks, state: State, eta: float, mislabelled: BoolArray) -> tuple[FloatArray, FloatArray]:
-    """(G, c): G_i = (1/m) sum_j k_ij rho^_j, and c_i = rho_i G_i or -(2 - rho_i) G_i, for a signed state."""
+    """(G, c): G_i = (1/m) sum_j k_ij rho^_j, and c_i = rho_i G_i or -(2 - rho_i) G_i, for a signed state.
+
+    Checked by `zhang2025.signed_coupling`.
+    """
     ahead = state.r_clean - eta * signed_drift(k, state, mislabelled)[1]
     G = ahead @ k.clean / len(k.clean)
     return G, np.where(mislabelled, state.r - 2, state.r) * G

@@ -38,6 +38,8 @@ def mean_weight(steps: int, drift: ArrayLike, sigma: ArrayLike) -> FloatArray:
     """E w_t from zero for t = 0, ..., steps, shape (steps + 1, *s): formula (1), exact.
 
     drift b >= 0 towards zero, sigma > 0, of one broadcast shape s.
+
+    Checked by `zhang2025.reflected_walk`.
     """
     require_integer("steps", steps, at_least=0)
     b, sigma = np.broadcast_arrays(np.asarray(drift, dtype=float), np.asarray(sigma, dtype=float))
@@ -54,7 +56,11 @@ def stationary_mean(drift: ArrayLike, sigma: ArrayLike) -> FloatArray:
 
 
 def memorisation_time(sigma: float, eta: float, delta: float) -> float:
-    """t* of formula (2): steps until a contained, filtered example is memorised through its individual kernel delta."""
+    """t* of formula (2): steps until a contained, filtered example is memorised through its individual kernel delta.
+
+    Checked by `zhang2025.memorisation_time`, `zhang2025.memorisation_time_and_speed`,
+    `zhang2025.memorisation_time_and_clean_subset`.
+    """
     for name, value in (("sigma", sigma), ("eta", eta), ("delta", delta)):
         require_real(name, value, low=0.0, low_open=True)
     return float((1.5 * np.sqrt(np.pi / 2) / (eta * delta * sigma)) ** (2 / 3))

@@ -44,7 +44,10 @@ def regret(K: Blocks, state: State, following: State, u: FloatArray, *, eta: flo
 
 
 def regret_bound(state: State, following: State, u: FloatArray, alpha: float) -> float:
-    """(||w - u||^2 - ||w' - u||^2)/(2 alpha): the regret of a step of the algorithm is at most this."""
+    """(||w - u||^2 - ||w' - u||^2)/(2 alpha): the regret of a step of the algorithm is at most this.
+
+    Checked by `zhang2025.regret`.
+    """
     require_real("alpha", alpha, low=0.0, low_open=True)
     return float(np.sum((state.w - u) ** 2) - np.sum((following.w - u) ** 2)) / (2 * alpha)
 
@@ -55,12 +58,18 @@ def regret_slack(K: Blocks, state: State, following: State, u: FloatArray, *, al
 
 
 def energy(state: State, alpha: float) -> FloatArray:
-    """E = L_v + ||w||^2/(2 alpha): never rises under the algorithm."""
+    """E = L_v + ||w||^2/(2 alpha): never rises under the algorithm.
+
+    Checked by `zhang2025.no_free_regrowth`.
+    """
     return energy_of(clean_loss(state.r_clean), np.sum(state.w**2, axis=-1), alpha)
 
 
 def energy_of(loss: FloatArray, squares: FloatArray, alpha: float) -> FloatArray:
-    """L_v + ||w||^2/(2 alpha) of any convex loss, squares = ||w||^2."""
+    """L_v + ||w||^2/(2 alpha) of any convex loss, squares = ||w||^2.
+
+    Checked by `zhang2025.energy_of_classes`.
+    """
     require_real("alpha", alpha, low=0.0, low_open=True)
     return loss + squares / (2 * alpha)
 
@@ -69,6 +78,8 @@ def coupling_bound(cross: FloatArray, r: FloatArray, ahead: FloatArray) -> Float
     """|c_i| <= |r_i| kappa_i sqrt(2 L(ahead)), kappa_i the root mean square of K_ij over the clean subset, (..., n).
 
     So a small clean-subset loss silences the weights: the coupling vanishes with its square root.
+
+    Checked by `zhang2025.vanishing_coupling`.
     """
     return np.abs(r) * np.sqrt(np.mean(cross**2, axis=0) * 2 * clean_loss(ahead)[..., None])
 
@@ -87,6 +98,8 @@ def sign_tolerance(k_clean: FloatArray, rho: FloatArray) -> FloatArray:
 
     |sum_j k_ij rho_j| / sum_j |k_ij rho_j|. It does not change when all residuals shrink: a relative kernel error is
     multiplicative in them and cannot turn an update round late; it is 1 where all k_ij rho_j have one sign.
+
+    Checked by `zhang2025.relative_kernel_error`.
     """
     return np.abs(rho @ k_clean) / (np.abs(rho) @ np.abs(k_clean))
 
@@ -95,6 +108,8 @@ def coupling_noise(cross: FloatArray, s: float) -> FloatArray:
     """s ||K_i||/m, (n,): standard deviation of the error of sum_j K_ij r_j/m under independent errors of r_j, each of
 
     standard deviation s. It is additive, and falls as m^{-1/2}.
+
+    Checked by `zhang2025.coupling_noise`, `zhang2025.coupling_noise_of_residuals`.
     """
     return s * np.linalg.norm(cross, axis=0) / len(cross)
 
@@ -104,5 +119,7 @@ def centring_threshold(same: float, different: float) -> float:
 
     them exactly where the mean clean residuals obey |rho_+ - rho_-|/(rho_+ + rho_-) < (a - b)/(a + b). A common part c
     adds to a and b alike and shrinks the range; centring removes it.
+
+    Checked by `zhang2025.centring_threshold`.
     """
     return (same - different) / (same + different)
