@@ -10,6 +10,7 @@ masks      rules that act coordinate by coordinate
 compensation   ascents corrected for label noise
 schemes    example weights from a clean subset
 long_time  the end of 1-SAM with weight decay, and its limits, from a few scalar equations
+networks   two-layer networks of a few units, linear or not
 basis      orthonormal rows that grow
 """
 

@@ -1,0 +1,231 @@
+"""Predicted curves of two-layer networks against the full per-example rules in plain numpy, and known limits."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.special import erf, expit, ndtr
+
+from spec.problems import SignalNoiseMixture
+from spec.rules import DownWeight, FixedReweight, JacobianSam, LogitSam, Regularised, Sam, Sgd
+from spec.training import Training
+from spec.validation import InputError
+from theory.mean_field import Accuracy, Start, networks
+from theory.mean_field import curves as linear_curves
+from theory.mean_field.networks import TwoLayer, collapse, curves, inputs, rules, units
+from theory.mean_field.networks.prediction import test_accuracy as accuracy_of_weights
+from theory.mean_field.setting import Draws
+from theory.mean_field.weights import SIGNAL, START, WeightSpace
+
+PROBLEM = SignalNoiseMixture(n=480, d=600, B=1.5, gamma=1.2, Delta=0.25)
+NETWORK = TwoLayer((1.0, 0.8, -0.6), "tanh", scale=1.0, overlap=0.2, second=0.5)
+TRAINING = Training(0.7, 6, momentum=0.3, weight_decay=0.02)
+QUICK = Accuracy(samples=1024, repeats=4)
+NAMES = ("test_accuracy", "clean_accuracy", "mislabelled_accuracy", "mislabelled_loss", "last_norm", "first_norm")
+RHO = 1.0 / np.hypot(PROBLEM.B, PROBLEM.gamma * PROBLEM.d**0.5)
+UNITS = {
+    "linear": (lambda h: h, np.ones_like),
+    "tanh": (np.tanh, lambda h: 1 - np.tanh(h) ** 2),
+    "erf": (erf, lambda h: 2 / np.sqrt(np.pi) * np.exp(-(h**2))),
+    "relu": (lambda h: np.maximum(h, 0), lambda h: (h > 0) * 1.0),
+}
+
+
+def gradient(rule, unit: str, x: np.ndarray, t: np.ndarray, W: np.ndarray, v: np.ndarray) -> tuple:
+    """(gradient of W, of v): every example's own copy of all weights moves along its own gradient, or all along one."""
+    phi, slope = UNITS[unit]
+    h = x @ W.T
+    q = -t * expit(-t * (phi(h) @ v))
+    if isinstance(rule, Regularised):
+        a = phi(h)
+        pull = rule.activation * a * slope(h) / np.linalg.norm(a, axis=1, keepdims=True)
+        last = phi(h).T @ q / len(t) + rule.last_layer * v / np.linalg.norm(v)
+        return (q[:, None] * v * slope(h) + pull).T @ x / len(t), last
+    qs, hs, vs = [q, q], [h, h], [v, v]
+    if not isinstance(rule, Sgd):
+        G = [np.einsum("i,k,ik,ij->ikj", q, v, slope(h), x), q[:, None] * phi(h)]
+        if rule.sharpness == "batch":
+            G = [np.mean(part, axis=0, keepdims=True) for part in G]
+        square = np.sum(G[0] ** 2, axis=(1, 2)) + np.sum(G[1] ** 2, axis=1)
+        size = rule.rho / np.sqrt(np.where(square > 0, square, np.inf))
+        moved = np.einsum("ij,ikj->ik", x, np.broadcast_to(W + size[:, None, None] * G[0], (len(t), *W.shape)))
+        ahead = v + size[:, None] * G[1]
+        there = -t * expit(-t * np.sum(phi(moved) * ahead, axis=1))
+        if rule.perturbs_residual:
+            qs[1] = there
+        if rule.perturbs_jacobian:
+            hs[1], vs[1] = moved, ahead
+    F = qs[1][:, None] * vs[1] * slope(hs[1])
+    return F.T @ x / len(t), phi(hs[1]).T @ qs[1] / len(t)
+
+
+def trained(rule, network: TwoLayer, rng: np.random.Generator) -> np.ndarray:
+    """Final values of NAMES in one training of PROBLEM."""
+    p, K = PROBLEM, len(network.v)
+    y = np.tile([1.0, -1.0], p.n // 2)
+    t = np.where(np.arange(p.n) < round(p.Delta * p.n), -y, y)
+    x = p.gamma * rng.normal(size=(p.n, p.d))
+    x[:, 0] += p.B * y
+    W = rng.normal(size=(K, p.d))
+    W[:, 0] = 0
+    W *= np.sqrt(network.scale**2 - network.overlap**2) / np.linalg.norm(W, axis=1, keepdims=True)
+    W[:, 0] = network.overlap
+    v = np.array(network.v)
+    U, u = np.zeros_like(W), np.zeros_like(v)
+    for _ in range(TRAINING.epochs):
+        G, g = gradient(rule, network.unit, x, t, W, v)
+        U = TRAINING.momentum * U + G + TRAINING.weight_decay * W
+        u = TRAINING.momentum * u + g + TRAINING.weight_decay * v
+        W, v = W - TRAINING.eta * U, v - network.second * TRAINING.eta * u
+    phi = UNITS[network.unit][0]
+    z, clean = t * (phi(x @ W.T) @ v), t == y
+    fresh = p.gamma * rng.normal(size=(4096, K)) @ np.linalg.cholesky(W @ W.T).T
+    test = np.mean([np.mean(s * (phi(fresh + s * p.B * W[:, 0]) @ v) > 0) for s in (1, -1)])
+    fits = [np.mean(z[clean] > 0), np.mean(z[~clean] > 0), np.mean(np.logaddexp(0, -z[~clean]))]
+    return np.array([test, *fits, np.linalg.norm(v), np.linalg.norm(W)])
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_units_and_their_slopes(unit) -> None:
+    H = np.linspace(-2, 2, 21) + 0.03
+    np.testing.assert_allclose(units.value(unit, H), UNITS[unit][0](H), atol=1e-14)
+    rise = (units.value(unit, H + 1e-6) - units.value(unit, H - 1e-6)) / 2e-6
+    np.testing.assert_allclose(units.slope(unit, H), rise, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("unit", "rule"),
+    [
+        ("linear", JacobianSam(RHO)),
+        ("tanh", Sam(RHO)),
+        ("tanh", LogitSam(RHO)),
+        ("relu", JacobianSam(RHO)),
+        ("erf", Sam(0.5, "batch")),
+        ("tanh", Regularised(0.3, 0.2)),
+    ],
+    ids=str,
+)
+def test_curves_are_those_of_training(unit, rule, rng) -> None:
+    """Within five standard errors of the mean over trainings, and the limit's own error of order 1/d."""
+    network = replace(NETWORK, unit=unit)
+    predicted = curves(rule, PROBLEM, TRAINING, network, accuracy=QUICK).isel(epoch=-1)
+    measured = np.array([trained(rule, network, rng) for _ in range(12)])
+    error = np.hypot(measured.std(axis=0, ddof=1) / 12**0.5, [float(predicted[f"{n}_error"]) for n in NAMES])
+    difference = np.abs(measured.mean(axis=0) - [float(predicted[n]) for n in NAMES])
+    assert np.all(difference < 5 * error + 5 / PROBLEM.d), dict(zip(NAMES, difference / error, strict=True))
+    assert np.all(error < [0.01, 0.015, 0.03, 0.04, 0.04, 0.02])
+
+
+@pytest.mark.parametrize("rule", [Sam(RHO), LogitSam(RHO), JacobianSam(RHO)], ids=str)
+def test_one_linear_unit_under_a_fixed_layer_is_the_linear_model(rule) -> None:
+    training = Training(0.5, 5, batch=240_000, weight_decay=0.1)
+    narrow = TwoLayer((1.0,), "linear", scale=0.7, second=0.0)
+    far = replace(PROBLEM, n=480_000, d=600_000)  # v has no share in the ascent
+    rule = replace(rule, rho=rule.rho / 1000**0.5)
+    found = curves(rule, far, training, narrow, accuracy=QUICK)
+    known = linear_curves(rule, far, training, Start(0.7), accuracy=replace(QUICK, seed="another"))
+    for name in ("test_accuracy", "clean_loss", "mislabelled_loss"):
+        error = np.hypot(found[f"{name}_error"], known[f"{name}_error"])
+        assert bool((np.abs(found[name] - known[name]) <= 6 * error + 1e-5).all()), name
+
+
+def look_and_weights(d: int, unit: str = "linear") -> tuple[rules.Pass, np.ndarray]:
+    problem = replace(PROBLEM, n=round(0.8 * d), d=d)
+    space, draws = WeightSpace(20), Draws(QUICK, 0)
+    matrix = inputs.inputs(problem, space, draws, 512)
+    batch = next(inputs.batches(problem, Training(1.0, 1), matrix, draws))
+    w = np.zeros((2, 1 + len(space.zero())))
+    w[:, 0], w[:, 1 + SIGNAL], w[:, 1 + START] = [0.9, -0.5], [0.4, 0.1], [0.8, 0.3]
+    return rules.Pass(batch, unit), w
+
+
+def test_jacobian_sam_of_linear_units_is_descent_with_a_shrinking_last_layer() -> None:
+    """Proposition 4.1: v shrinks by c E|q| v/||v||; the penalty of activations falls as 1/d at fixed c."""
+    errors = []
+    for d in (200, 2000):
+        look, w = look_and_weights(d)
+        here = look.at(w)
+        c = 1.3
+        extra = rules.direction(JacobianSam(c / look.batch.length), 0, look, w) - rules.direction(Sgd(), 0, look, w)
+        pull = np.zeros_like(w)
+        pull[:, 0] = c * look.batch.mean(np.abs(look.residual(here))) * w[:, 0] / np.linalg.norm(w[:, 0])
+        errors.append(np.linalg.norm(extra - pull))
+    assert errors[0] < 0.01
+    assert errors[1] == pytest.approx(errors[0] / 10, rel=0.05)
+
+
+def test_fields_move_by_c_along_their_own_gradient() -> None:
+    look, w = look_and_weights(10**8, "tanh")
+    here = look.at(w)
+    moved = rules.shifted(0.7 / look.batch.length, look, here)
+    p = w[:, :1] * (1 - np.tanh(here.H) ** 2)
+    np.testing.assert_allclose(moved.H - here.H, -0.7 * look.t * p / np.linalg.norm(p, axis=0), atol=1e-5)
+    np.testing.assert_allclose(np.broadcast_to(moved.v, here.H.shape), np.broadcast_to(here.v, here.H.shape), atol=1e-3)
+    assert np.all(look.t * (look.output(moved) - look.output(here)) < 0)
+
+
+def test_a_mask_that_removes_nothing_is_its_base() -> None:
+    masked, base = (
+        curves(r, PROBLEM, Training(0.5, 3), NETWORK, accuracy=replace(QUICK, samples=256))
+        for r in (DownWeight(Sam(0.5, "batch"), 0.0), Sam(0.5, "batch"))
+    )
+    np.testing.assert_allclose(masked["last_norm"], base["last_norm"], rtol=1e-3)
+    np.testing.assert_allclose(masked["clean_loss"], base["clean_loss"], rtol=0.02)
+
+
+def test_more_samples_change_nothing_beyond_the_stated_error() -> None:
+    few, many = (
+        curves(Sam(RHO), PROBLEM, TRAINING, NETWORK, accuracy=Accuracy(m, 4, f"doubling {m}")) for m in (1024, 2048)
+    )
+    for name in NAMES:
+        error = np.hypot(few[f"{name}_error"], many[f"{name}_error"])
+        assert bool((np.abs(few[name] - many[name]) <= 8 * error + 1e-9).all()), name
+    assert float(few.test_accuracy_error.max()) < 2e-3
+
+
+@pytest.mark.parametrize("unit", ["linear", "tanh", "erf"])
+def test_accuracy_of_one_odd_unit_is_the_normal_integral(unit) -> None:
+    look, w = look_and_weights(1000, unit)
+    normals = Draws(QUICK, 0).normals("test", 1, 8192)
+    row = w[:1]
+    exact = ndtr(PROBLEM.B * row[0, 1 + SIGNAL] / (PROBLEM.gamma * np.linalg.norm(row[0, 1:])))
+    found = accuracy_of_weights(look.batch.matrix.law, unit, row, normals)
+    assert found == pytest.approx(exact, abs=1e-12 if unit == "linear" else 5e-4)
+
+
+@pytest.mark.parametrize("second", [1.0, 0.4])
+def test_the_last_layer_collapses_above_the_threshold(second) -> None:
+    network = TwoLayer((0.1, 0.08, -0.06), "linear", overlap=0.0, second=second)
+    c = collapse.threshold(PROBLEM, network)
+    length = np.hypot(PROBLEM.B, PROBLEM.gamma * PROBLEM.d**0.5)
+    far = replace(PROBLEM, n=480_000, d=600_000)
+    for factor, falls in ((0.9, False), (1.1, True)):
+        rho = factor * c / length / 1000**0.5
+        curve = curves(JacobianSam(rho), far, Training(0.1, 90), network, accuracy=replace(QUICK, samples=512))
+        assert (collapse.collapsed(curve) is not None) == falls, (factor, curve.last_norm.values)
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem", "network", "words"),
+    [
+        (Sam(0.1, 4), PROBLEM, NETWORK, "sharpness must be 'example' or 'batch'"),
+        (Sam(0.1, "example", "last"), PROBLEM, NETWORK, "ascent must be along 'all'"),
+        (FixedReweight(1.0, 0.5), PROBLEM, NETWORK, "rule must be SGD"),
+        (Sgd(), SignalNoiseMixture(flips="bernoulli"), NETWORK, "stratified"),
+        (Sgd(), "mnist", NETWORK, "SignalNoiseMixture"),
+        (Sgd(), PROBLEM, "wide", "TwoLayer"),
+    ],
+    ids=lambda value: None,
+)
+def test_what_is_not_predicted_is_refused_in_one_sentence(rule, problem, network, words) -> None:
+    with pytest.raises(InputError, match=words):
+        curves(rule, problem, TRAINING, network)
+
+
+def test_bad_networks_are_named() -> None:
+    with pytest.raises(InputError, match="number of units must be at most 8"):
+        networks.TwoLayer((1.0,) * 9)
+    with pytest.raises(InputError, match="unit must be one of"):
+        networks.TwoLayer(unit="sigmoid")
+    with pytest.raises(InputError, match="linear units"):
+        collapse.threshold(PROBLEM, NETWORK)
