@@ -1,7 +1,8 @@
 r"""Collapse of the last layer: under a large shift c, J-SAM and 1-SAM shrink v to nothing.
 
 For linear units the Jacobian's ascent adds c E|q| v/||v|| to the gradient of v: a pull of constant size, however small
-v is. Of first order in a = ||v||, with q = -t/2 + f/4, u = v/a, b = E[t <u, H>] and r the step size of v over that of W,
+v is. Of first order in a = ||v||, with q = -t/2 + f/4, u = v/a, b = E[t <u, H>] and r the step size of v over that of
+W,
 
     a' = (r/2) (b - c - s a/2),    b' = S a/2,    s = E <u, H>^2,    S = (1 - 2 Delta)^2 B^2 + gamma^2/alpha
 
