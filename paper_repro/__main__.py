@@ -121,18 +121,28 @@ def report(out: Out = Path("results")) -> None:
 
 @app.command("reference")
 def reference_(
-    ids: Annotated[list[str], typer.Argument(help="IDs of experiments.")],
+    ids: Ids = None,
     out: Out = Path("results"),
     force: Annotated[bool, typer.Option("--force", help="Also results of other presets or of other code.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Keep nothing; compare what is kept with today's code.")
+    ] = False,
 ) -> None:
-    """Keep the tables of full results as the reference numbers that the page shows beside fresh runs."""
-    catalogue.require_known(ids, catalogue.PAPER, catalogue.EXPERIMENT)
+    """Keep full results, data and tables, as the reference evidence that the page shows beside fresh runs."""
+    catalogue.require_known(ids or [], catalogue.PAPER, catalogue.EXPERIMENT)
+    if not (ids or check):
+        raise InputError("reference must be given IDs of experiments, or --check; got neither")
     papers, _ = _computing()
     from paper_repro import reference
 
-    for experiment in papers.chosen_experiments(ids):
-        changed = reference.keep(experiment, out, force=force)
-        typer.echo("\n  ".join([str(reference.path(experiment.id)), *changed]))
+    differences = 0
+    for experiment in papers.chosen_experiments(ids or []):
+        changed = reference.check(experiment) if check else reference.keep(experiment, out, force=force)
+        differences += len(changed) * check
+        if changed:
+            typer.echo("\n  ".join([str(reference.path(experiment.id)), *changed]))
+    if differences:
+        raise typer.Exit(1)
 
 
 @app.command("all")

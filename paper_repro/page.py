@@ -47,11 +47,19 @@ def _template() -> Any:
 
 
 def _paper(paper: Paper, out: Path, known: dict[str, Any]) -> dict[str, Any]:
+    missing: list[str] = []
+    shown = _shown(paper, out, known, missing)
+    if missing:
+        console.note(f"{len(missing)} numbers in what is said of {paper.key} are not at hand: {missing[0]}")
+    return shown
+
+
+def _shown(paper: Paper, out: Path, known: dict[str, Any], missing: list[str]) -> dict[str, Any]:
     return {
         "paper": paper,
         "experiments": [_experiment(e, out) for e in paper.experiments],
         "statements": [
-            (s, evidence.of(paper, s, known), prose.rendered_where_known(s.finding, paper.key, console.note))
+            (s, evidence.of(paper, s, known), prose.rendered_where_known(s.finding, paper.key, missing.append))
             for s in paper.statements
         ],
         "claims": [{"claim": c, "kind": kind(c), "record": known.get(c.id)} for c in paper.claims],

@@ -1,4 +1,10 @@
-"""Reference numbers: the tables of long runs, kept with the package and shown beside fresh results."""
+"""Reference evidence: long runs kept with the package as data, from which today's code computes tables and figures.
+
+<paper>/reference/<name>.json  command, seeds, provenance, and the tables as they were when it was kept
+<paper>/reference/<name>.nc    the labelled result with its key, compressed, in single precision where no table changes
+
+Runs of older versions kept tables only.
+"""
 
 import json
 import shlex
@@ -7,13 +13,16 @@ from typing import Any
 
 import xarray as xr
 
-from paper_repro import keys
-from paper_repro.files import DamagedError, load, write_atomically
+from paper_repro import keys, papers
+from paper_repro.files import DamagedError, load, save, write_atomically
 from paper_repro.registry import Experiment, Table
 from paper_repro.source import ROOT
 from spec.records import describe
 from spec.validation import InputError
 
+CURRENT = "computed by the present code"
+OTHER_CODE = "computed by other code than the present one"
+TABLES_ONLY = "tables kept from other code: the data behind them were not kept"
 ABOUT = ("date", "version", "code", "python", "packages", "seed_shift")
 
 
@@ -23,8 +32,13 @@ def path(experiment_id: str) -> Path:
     return ROOT / "paper_repro" / paper / "reference" / f"{name}.json"
 
 
+def data_path(experiment_id: str) -> Path:
+    """Where the data behind them are kept."""
+    return path(experiment_id).with_suffix(".nc")
+
+
 def keep(experiment: Experiment, out: Path, *, force: bool = False) -> list[str]:
-    """Make the tables of the result in `out` the reference numbers, with the command and the provenance.
+    """Make the result in `out` the reference evidence: data, tables, the command and the provenance.
 
     Returns what changed against the numbers kept before, a line for each. Raises InputError where there is no such
     result, and, without force, where it is not one of the full preset by the present code.
@@ -33,15 +47,38 @@ def keep(experiment: Experiment, out: Path, *, force: bool = False) -> list[str]
     if not result.exists():
         raise InputError(f"--out must hold a result of {experiment.id} (run it first), got '{out}'")
     try:
-        content = _content(experiment, load(result))
+        dataset = compact(experiment, load(result))
+        content = _content(experiment, dataset)
     except (ValueError, LookupError, AttributeError) as error:
         raise InputError(f"{result} must be a result of this version, got one that is not ({error})") from None
     if not force:
-        _require_worthy(experiment, load(result))
+        _require_worthy(experiment, dataset)
     old = path(experiment.id)
-    changed = _changes(read(experiment.id), content["tables"]) if old.exists() else ["no numbers were kept before"]
+    changed = _changes(_parsed(old)["tables"], content["tables"]) if old.exists() else ["no numbers were kept before"]
+    save(dataset, data_path(experiment.id))
     write_atomically(old, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
     return changed
+
+
+def compact(experiment: Experiment, dataset: xr.Dataset) -> xr.Dataset:
+    """The result compressed, with single precision where no table changes by it; labels stay as they are."""
+    single = dataset.map(lambda v: v.astype("float32") if v.dtype == "float64" else v, keep_attrs=True)
+    small = single if experiment.tables(single) == experiment.tables(dataset) else dataset.copy()
+    for values in small.data_vars.values():
+        values.encoding = {"zlib": True, "complevel": 9} if values.nbytes > 10_000 else {}
+    return small.assign_attrs(dataset.attrs)
+
+
+def check(experiment: Experiment) -> list[str]:
+    """What today's code makes of the kept data, against the tables kept with them: a line for each cell that differs.
+
+    Tables without data, and data that other code computed, are named.
+    """
+    kept = read(experiment.id)
+    if kept is None:
+        return []
+    changed = _changes(_parsed(path(experiment.id))["tables"], [t._asdict() for t in kept["tables"]])
+    return [line for line in (*changed, kept["state"]) if line not in ("nothing changed", CURRENT)]
 
 
 def _require_worthy(experiment: Experiment, dataset: xr.Dataset) -> None:
@@ -66,9 +103,9 @@ def _content(experiment: Experiment, dataset: xr.Dataset) -> dict[str, Any]:
     return {"command": command, "seeds": config["seeds"], **about, "config": config, "tables": tables}
 
 
-def _changes(old: dict[str, Any] | None, tables: list[dict[str, Any]]) -> list[str]:
+def _changes(old: list[Table], tables: list[dict[str, Any]]) -> list[str]:
     """Cells that differ, as 'caption, row, head: old -> new'; tables or rows that came or went."""
-    before, after = _cells([t._asdict() for t in old["tables"]] if old else []), _cells(tables)
+    before, after = _cells([t._asdict() for t in old]), _cells(tables)
     names = dict.fromkeys([*before, *after])
     pairs = [(name, before.get(name, "nothing"), after.get(name, "nothing")) for name in names]
     return [f"{name}: {a} -> {b}" for name, a, b in pairs if a != b] or ["nothing changed"]
@@ -91,13 +128,26 @@ def _literal(value: Any) -> str:
 
 
 def read(experiment_id: str) -> dict[str, Any] | None:
-    """The reference numbers of an experiment, their tables as Table; None where none are kept.
+    """The reference evidence of an experiment; None where none is kept.
 
-    Raises DamagedError where the file is not one of reference numbers.
+    tables: as today's code computes them from `data`, or as they were kept where there is no data (None); state: which.
+    Raises DamagedError where a file is not one of reference evidence.
     """
-    file = path(experiment_id)
-    if not file.exists():
+    if not path(experiment_id).exists():
         return None
+    kept = _parsed(path(experiment_id)) | {"data": None, "state": TABLES_ONLY}
+    if not data_path(experiment_id).exists():
+        return kept
+    (experiment,) = papers.chosen_experiments([experiment_id])
+    dataset = load(data_path(experiment_id))
+    key = json.loads(dataset.attrs.get("key", "null"))
+    current = key is not None and keys.is_current(experiment, key)
+    tables = list(experiment.tables(dataset))
+    return kept | {"tables": tables, "data": dataset, "state": CURRENT if current else OTHER_CODE}
+
+
+def _parsed(file: Path) -> dict[str, Any]:
+    """What the file of tables says, as Table. Raises DamagedError."""
     try:
         content = json.loads(file.read_text("utf-8"))
         tables = [Table(t["caption"], tuple(t["head"]), tuple(map(tuple, t["rows"]))) for t in content["tables"]]

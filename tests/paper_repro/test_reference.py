@@ -2,8 +2,11 @@
 
 import json
 import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
+import xarray as xr
 
 from paper_repro import __main__ as cli
 from paper_repro import page, papers, reference
@@ -56,6 +59,40 @@ def test_only_full_results_by_the_present_code_are_kept(kept):
     save(result.assign_attrs(preset="full", key=old), path)
     with pytest.raises(InputError, match="must come from the present code"):
         reference.keep(UPWEIGHTING, kept)
+
+
+def test_data_are_kept_and_tables_come_from_them(kept):
+    content, fresh = reference.read(UPWEIGHTING.id), load(kept / f"{UPWEIGHTING.id}.nc")
+    assert content["state"] == reference.CURRENT
+    xr.testing.assert_identical(content["data"].drop_attrs(), fresh.drop_attrs())  # its table shows roundings
+    file = reference.data_path(UPWEIGHTING.id)
+    assert reference.check(UPWEIGHTING) == []
+    data = load(file)
+    save(data.assign(simulated_amplification=2 * data["simulated_amplification"]), file)
+    changed = reference.check(UPWEIGHTING)
+    assert changed
+    assert all(" -> " in line for line in changed)
+
+
+def test_data_are_of_single_precision_where_no_table_changes(kept):
+    fresh = load(kept / f"{UPWEIGHTING.id}.nc")
+    coarse = replace(UPWEIGHTING, tables=lambda dataset: (f"{float(dataset.amplification.mean()):.3g}",))
+    small = reference.compact(coarse, fresh)
+    assert {v.dtype for v in small.data_vars.values()} == {np.dtype("float32")}
+    assert small.attrs == fresh.attrs
+    xr.testing.assert_allclose(small, fresh, rtol=1e-6)
+    assert {v.dtype for v in reference.compact(UPWEIGHTING, fresh).data_vars.values()} == {np.dtype("float64")}
+
+
+def test_data_by_other_code_and_tables_without_data_are_named(kept):
+    file = reference.data_path(UPWEIGHTING.id)
+    data = load(file)
+    key = json.loads(data.attrs["key"])
+    save(data.assign_attrs(key=json.dumps(key | {"code": key["code"] | {"spec.seeds": "other"}})), file)
+    assert reference.check(UPWEIGHTING) == [reference.OTHER_CODE]
+    file.unlink()
+    assert reference.check(UPWEIGHTING) == [reference.TABLES_ONLY]
+    assert reference.TABLES_ONLY in page.write(papers.PAPERS, kept).read_text()
 
 
 def test_what_changes_is_said_cell_by_cell(kept):
