@@ -12,6 +12,7 @@ from paper_repro.baek2024.claims import (
     network_margins,
     ratio,
     ratio_between_radii,
+    shards,
     toy_limits,
     uniform_rate,
 )
@@ -114,7 +115,12 @@ PAPER = Paper(
             "n-SAM, Section 2",
             "A shared ascent step shifts margins by ρ t⟨x, u⟩, far less than 1-SAM's ρ‖x‖",
             "theory.logistic.regression.shared_margin_shift",
-            ("baek2024.batch_shifts", "baek2024.batch_shift_at_zero", "baek2024.batch_shift_rate"),
+            (
+                "baek2024.batch_shifts",
+                "baek2024.batch_shift_at_zero",
+                "baek2024.batch_shift_rate",
+                "baek2024.shard_shifts",
+            ),
             "baek2024.toy_curves",
             "holds",
             "exact at finite n",
@@ -247,6 +253,7 @@ PAPER = Paper(
     + expectations.CLAIMS
     + accuracy.CLAIMS
     + toy_limits.CLAIMS
+    + shards.CLAIMS
     + uniform_rate.CLAIMS
     + network_gradients.CLAIMS
     + network_margins.CLAIMS

@@ -20,7 +20,7 @@ from scipy import stats
 from scipy.special import expit, ndtr
 
 from spec.problems import NoisyLinearTeacher, SignalNoiseMixture
-from spec.validation import InputError, require_real
+from spec.validation import InputError, require_integer, require_real
 from theory.gaussian import Estimate, Variable, chi, expectation, normal
 
 FloatArray = NDArray[np.float64]
@@ -142,12 +142,34 @@ def batch_shift_at_zero(problem: SignalNoiseMixture, rho: float, *, mislabelled:
     delta = round(problem.Delta * problem.n) / problem.n
     if mislabelled and delta == 0:
         raise InputError(f"Delta must be positive for the shift of mislabelled examples, got {problem.Delta!r}")
+    return _shift_at_zero(problem, rho, problem.n, np.array([delta]), np.ones(1), mislabelled)
+
+
+def shard_shift_at_zero(problem: SignalNoiseMixture, rho: float, m: int, *, mislabelled: bool) -> float:
+    r"""Expected fall of the margin of an example under m-SAM at w = 0, flips at random, exactly; any n >= m.
+
+    The same with m for n, in expectation over the labels of the m - 1 others of its shard. m = 1: rho E||x||, for both
+    groups; m -> inf: rho (+-B^2 (1 - 2 Delta))/(B (1 - 2 Delta)) = +-rho B, - for mislabelled examples: the larger the
+    shard, the more their margins rise where those of clean ones fall.
+    """
+    require_real("rho", rho, low=0.0)
+    require_integer("m", m, at_least=1)
+    others = np.arange(m)
+    chances = stats.binom.pmf(others, m - 1, problem.Delta)
+    return float(_shift_at_zero(problem, rho, m, (others + mislabelled) / m, chances, mislabelled).value)
+
+
+def _shift_at_zero(
+    problem: SignalNoiseMixture, rho: float, n: int, delta: FloatArray, chances: FloatArray, mislabelled: bool
+) -> Estimate:
+    """Of a group in a shard of n that has each of the shares delta of flipped labels by chance."""
     sign = -1.0 if mislabelled else 1.0
 
     def shift(r: FloatArray, *g: FloatArray) -> FloatArray:
-        a, h = _along_signal(problem, g) / np.sqrt(problem.n), problem.gamma * r / np.sqrt(problem.n)
-        w_1 = (1 - 2 * delta) * problem.B + a
-        return rho * ((sign * problem.B + a) * w_1 + h**2) / np.hypot(w_1, h)
+        a, h = _along_signal(problem, g) / np.sqrt(n) + 0 * r, problem.gamma * r / np.sqrt(n)
+        w_1 = (1 - 2 * delta) * problem.B + a[:, None]
+        falls = ((sign * problem.B + a)[:, None] * w_1 + h[:, None] ** 2) / np.hypot(w_1, h[:, None])
+        return rho * falls @ chances
 
     return expectation(shift, chi(problem.d - 1), *_variables_along_signal(problem))
 
