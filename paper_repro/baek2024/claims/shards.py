@@ -29,7 +29,7 @@ def _measured(sample: Sample, rho: float = RHO) -> np.ndarray:
 @jax.jit
 def _falls(splits: Any, rho: Any) -> Any:
     def one(split: Any) -> Any:
-        columns = []
+        columns: list[jax.Array] = []
         for m in SHARDS:
             shards = objectives.Batch(split.x.reshape(-1, m, LAW.d), split.t.reshape(-1, m))
             falls = jax.vmap(partial(margin_falls, Sam(rho, "batch"), jnp.zeros(LAW.d)))(shards)

@@ -452,3 +452,12 @@ def test_weights_beyond_the_quadrature_are_refused():
 def test_an_empty_group_has_no_shift():
     with pytest.raises(InputError, match=r"^Delta must be positive"):
         mixture.batch_shift_at_zero(replace(ISOTROPIC, Delta=0.0), 1.0, mislabelled=True)
+
+
+def test_shards_of_one_move_by_the_norm_and_large_ones_by_the_signal():
+    law = SignalNoiseMixture(n=2, d=6, B=1.3, gamma=0.8, Delta=0.2, flips="bernoulli")
+    norm = mixture.example_expectation(law, np.zeros(6), lambda z, norm: norm, mislabelled=False).value
+    for mislabelled in (False, True):
+        assert mixture.shard_shift_at_zero(law, 0.7, 1, mislabelled=mislabelled) == pytest.approx(0.7 * norm)
+        large = mixture.shard_shift_at_zero(law, 0.7, 60, mislabelled=mislabelled)
+        assert large == pytest.approx(0.7 * 1.3 * (-1 if mislabelled else 1), abs=0.25)
