@@ -91,9 +91,17 @@ def save(draw: Callable[[xr.Dataset], Figure], dataset: xr.Dataset, path: Path) 
     """Draw and return the PNG; write PNG and SVG beside each other at path (without suffix), deterministically."""
     with mpl.rc_context(RC):
         figure = draw(dataset)
+        _lay_out(figure)
         png = BytesIO()
         figure.savefig(png, format="png", metadata={"Software": None})
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path.with_name(path.name + ".svg"), metadata={"Date": None})
     path.with_name(path.name + ".png").write_bytes(png.getvalue())
     return png.getvalue()
+
+
+def _lay_out(figure: Figure) -> None:
+    """Place axes and legends once and for all: it takes as long as drawing, which each format would do again."""
+    if (layout := figure.get_layout_engine()) is not None:
+        layout.execute(figure)
+        figure.set_layout_engine("none")

@@ -2,19 +2,18 @@
 
 import base64
 import json
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import xarray as xr
 from jinja2 import Environment, StrictUndefined
 
 from paper_repro import console, evidence, keys, prose, reference, verdicts
 from paper_repro.console import kind
 from paper_repro.files import DamagedError, load, set_aside, write_atomically
-from paper_repro.registry import Experiment, Paper
+from paper_repro.registry import Experiment, Paper, Table
 from paper_repro.store import provenance
 
 
@@ -72,24 +71,31 @@ def _experiment(experiment: Experiment, out: Path) -> dict[str, Any]:
     if not path.exists():
         return shown
     try:
-        dataset = load(path)
+        return shown | {"run": True} | _result(experiment, path, out)
     except DamagedError as error:
         set_aside(path, str(error))
         return shown | {"problem": f"{path.name} {error}"}
-    try:
-        return shown | {"run": True} | _result(experiment, dataset, out)
     except Exception as error:  # another version's result can lack anything, and the page goes on
         return shown | {"problem": f"{path.name} is not a result of this version ({type(error).__name__}: {error})"}
 
 
-def _result(experiment: Experiment, dataset: xr.Dataset, out: Path) -> dict[str, Any]:
+def _result(experiment: Experiment, path: Path, out: Path) -> dict[str, Any]:
+    written = path.stat()
+    attrs, tables = _read(experiment.tables, path, written.st_ino, written.st_mtime_ns)
     return {
-        "stale": not keys.is_current(experiment, json.loads(dataset.attrs["key"])),
-        "attrs": {name: dataset.attrs[name] for name in ("preset", "platform", *reference.ABOUT)},
-        "config": json.loads(dataset.attrs["config"]),
-        "tables": experiment.tables(dataset),
+        "stale": not keys.is_current(experiment, json.loads(attrs["key"])),
+        "attrs": {name: attrs[name] for name in ("preset", "platform", *reference.ABOUT)},
+        "config": json.loads(attrs["config"]),
+        "tables": tables,
         "images": {f.id: _image(out / "figures" / f"{f.id}.png") for f in experiment.figures},
     }
+
+
+@lru_cache(maxsize=64)
+def _read(tables: Callable[[Any], tuple[Table, ...]], path: Path, *_: int) -> tuple[dict[str, Any], tuple[Table, ...]]:
+    """Attributes and tables of a result, read once for each time it is written: the page is renewed often."""
+    dataset = load(path)
+    return dataset.attrs, tables(dataset)
 
 
 def _reference(experiment: Experiment) -> dict[str, Any] | None:
