@@ -1,7 +1,17 @@
 """What the project has on Xu et al. (2026): symbols, statements, experiments and claims."""
 
 from paper_repro.registry import Paper, Statement
-from paper_repro.xu2026.claims import angle, batches, effective_rate, proof, sign, step, tilt, worth_of_the_bound
+from paper_repro.xu2026.claims import (
+    angle,
+    batches,
+    effective_rate,
+    proof,
+    selection,
+    sign,
+    step,
+    tilt,
+    worth_of_the_bound,
+)
 from paper_repro.xu2026.experiments.ablations import ABLATIONS
 from paper_repro.xu2026.experiments.angle import ANGLES, RESIDUALS
 from paper_repro.xu2026.experiments.bound import BOUND
@@ -51,6 +61,15 @@ PAPER = Paper(
             "xu2026.residual",
             "holds in part",
             "it turns, by up to 180°; the negative sign holds at small weights and fails at large ones",
+        ),
+        Statement(
+            "equations 15 to 18, and the released code",
+            "A cubic schedule; examples of small margin, under their highest other class; or by clusters",
+            "theory.compensation.selection.inclusion",
+            ("xu2026.schedule", "xu2026.margin_selection", "xu2026.highest_target", "xu2026.cluster_selection"),
+            None,
+            "holds",
+            "implemented as printed, with draws without replacement; the schedule is full from half of the training on",
         ),
         Statement(
             "equations 10 to 13, Algorithm 1",
@@ -195,6 +214,7 @@ PAPER = Paper(
     + angle.CLAIMS
     + batches.CLAIMS
     + effective_rate.CLAIMS
+    + selection.CLAIMS
     + sign.CLAIMS
     + step.CLAIMS
     + proof.CLAIMS
