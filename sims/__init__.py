@@ -6,6 +6,7 @@ runs, train                 a TrainingRun over seeds; one training as one functi
 programs, divergence        compiled programs that runs share; runs that left the finite numbers
 objectives                  batches and losses: what a rule takes the gradient of
 factors, per_example        per-example gradients as outer products, never written out
+tracing                     which networks have factors, and which have gradients of single examples
 tangent_kernel              the empirical tangent kernel, from the same factors
 data, models, observables   what is trained on, what is trained, what is recorded
 rules                       the gradient of every rule, and rules bound to a training split

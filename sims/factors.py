@@ -13,7 +13,7 @@ with inputs a_i and delta_i taken from one forward and one backward pass (`tap`)
 where + 1 belongs to the bias and is absent without one. A shard of m examples moves along the mean of its gradients: a
 change of rank m. Every formula is exact at any size of step; only the order of summation differs from the plain path.
 
-Valid for networks that use every parameter in exactly one dense layer: `sims.models.networks.Model.factored`.
+Valid for networks that use every parameter in exactly one dense layer; sims.tracing finds out which do.
 """
 
 import operator
@@ -195,7 +195,7 @@ def shard_squares(factors: Sequence[Factors], m: int) -> jax.Array:
 
     groups = [(_grouped(f.a, m), _grouped(f.delta, m)) for f in factors]
     size = sum(f.w.size for f in factors) * factors[0].a.dtype.itemsize
-    return jax.lax.map(of_shard, groups, batch_size=max(1, SHARD_MEMORY // size))
+    return jax.lax.map(of_shard, groups, batch_size=max(1, SHARD_MEMORY // max(1, size)))
 
 
 def _change(f: Factors, a: jax.Array, scale: jax.Array, m: int) -> jax.Array:

@@ -37,6 +37,7 @@ class Objective(NamedTuple):
 
     def mean(self, params: Params, batch: Batch | Minibatch) -> jax.Array:
         """The mean loss of a batch. Raises InputError for labels that the loss would misread."""
+        require_parameters(params)
         logits = self.model.apply(params, batch.x)
         require_labels(self.loss, batch.t, logits.shape)
         return jnp.mean(jax.vmap(self.loss)(logits, batch.t))
@@ -50,9 +51,23 @@ class Objective(NamedTuple):
         """The plain network on fixed inputs."""
 
         def plain(params: Params, dense: Dense = affine) -> jax.Array:
+            require_parameters(params)
             return self.model.apply(params, x, dense)
 
         return plain
+
+
+def require_parameters(params: Params) -> None:
+    """Raise InputError unless every leaf holds floating-point numbers, and some leaf holds one."""
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    for path, leaf in leaves:
+        kind = jnp.result_type(leaf)
+        if not jnp.issubdtype(kind, jnp.floating):
+            raise InputError(
+                f"parameters must be floating-point numbers, got {kind} at {jax.tree_util.keystr(path) or 'the root'}: "
+                "what is not trained belongs into the model's functions"
+            )
+    require(any(jnp.size(leaf) for _, leaf in leaves), "parameters", params, "a tree that holds a number")
 
 
 def require_labels(loss: Callable[..., Any], t: Any, logits: tuple[int, ...]) -> None:
@@ -63,8 +78,11 @@ def require_labels(loss: Callable[..., Any], t: Any, logits: tuple[int, ...]) ->
     """
     if loss not in (logistic, squared, cross_entropy):
         return
+    require(len(t) > 0, "labels", t.shape, "of at least one example")
     require(t.shape == logits[:1], "labels", t.shape, f"one for each of {logits[0]} examples, not one-hot")
     classes = loss is cross_entropy
+    accepted = "(n, classes) for this loss" if classes else "(n,) for this loss, one output for each example"
+    require(len(logits) == 1 + classes, "the shape of logits", logits, accepted)
     kinds = (jnp.integer,) if classes else (jnp.signedinteger, jnp.floating)
     accepted = "integers" if classes else "signed numbers: of -1, an unsigned type makes 255"
     require(any(jnp.issubdtype(t.dtype, kind) for kind in kinds), "the type of labels", str(t.dtype), accepted)

@@ -12,8 +12,9 @@ import jax.numpy as jnp
 from sims import factors
 from sims.factors import Factors
 from sims.objectives import Batch, Objective
-from sims.rules.ascent import ascent_step, shard_size, shards
-from sims.rules.sam import is_factored, networks
+from sims.rules.ascent import ascent_step, shards
+from sims.rules.sam import acts_on_all, networks
+from sims.tracing import has_factors, require_separate
 from spec.rules import Perturbed, Regularised, Rule, SamFamily, Sgd
 from spec.validation import InputError, require
 
@@ -23,14 +24,17 @@ PLAIN_BLOCK = 50  # examples whose gradients the plain path writes out at once
 
 
 def gradient_factors(objective: Objective, params: Params, batch: Batch) -> list[Factors]:
-    """The factors of every example's loss gradient, for a factored model."""
+    """The factors of every example's loss gradient. Raises InputError for a model that has none."""
+    if not has_factors(objective.model, params, batch.x):
+        raise InputError("the model must use every parameter in exactly one dense layer, and nowhere else")
     logits, pull_back = factors.tap(objective.network(batch.x), params)
     return pull_back(objective.residuals(logits, batch.t))
 
 
 def inner_products(objective: Objective, params: Params, first: Batch, second: Batch) -> jax.Array:
     """<g_i, g_j> between the loss gradients of two batches, (n, n')."""
-    if objective.model.factored:
+    require_separate(objective.model, params, first.x)
+    if has_factors(objective.model, params, first.x):
         return factors.inner_products(*(gradient_factors(objective, params, b) for b in (first, second)))
 
     def rows(example: Batch) -> Params:
@@ -52,7 +56,7 @@ def weighted_gradient(
     whose gradient is no sum over examples, and for shards of several examples where the model has no factors.
     """
     rule = _over_examples(rule)
-    whole = shard_size(rule, batch) == len(batch.t) or is_factored(rule, objective.model)
+    whole = acts_on_all(rule, objective, params, batch)
     require(whole, "sharpness", rule.sharpness, "'batch' for a model without factors")
     logit_network, jacobian_network = networks(rule, objective, params, batch)
     logits, pull_back = jax.vjp(jacobian_network, params)
@@ -88,7 +92,9 @@ def contributions(rule: Rule, objective: Objective, params: Params, batch: Batch
     weight: sigma(-t f) where the rule takes the residual, for the logistic loss. Raises InputError for other rules.
     """
     rule = _over_examples(rule)
-    if not objective.model.factored:
+    if len(batch.t) > 1:
+        require_separate(objective.model, params, batch.x)
+    if not has_factors(objective.model, params, batch.x):
         return _plain_contributions(rule, objective, params, batch)
 
     def of(part: Batch) -> tuple[jax.Array, jax.Array]:
@@ -99,7 +105,7 @@ def contributions(rule: Rule, objective: Objective, params: Params, batch: Batch
         residuals = objective.residuals(logits, part.t)
         return jnp.sqrt(factors.squared_norms(pull_back(residuals))), _lengths(residuals)
 
-    if shard_size(rule, batch) == len(batch.t) or is_factored(rule, objective.model):
+    if acts_on_all(rule, objective, params, batch):
         return of(batch)
     return jax.tree.map(lambda a: a.reshape(-1), jax.lax.map(of, shards(rule, batch)))
 

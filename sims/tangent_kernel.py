@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from sims import factors
 from sims.models.networks import Model
+from sims.tracing import has_factors, require_separate
 from spec.validation import require, require_choice, require_integer
 
 Params = Any
@@ -85,7 +86,8 @@ def _kernel(model: Model, outputs: Outputs, params: Params, first: jax.Array, se
 
 
 def _rows(model: Model, params: Params, x: jax.Array) -> _Rows:
-    if not model.factored:
+    require_separate(model, params, x)
+    if not has_factors(model, params, x):
         jacobian = jax.vmap(jax.jacrev(lambda p, xi: model.apply(p, xi[None])[0].reshape(-1)), (None, 0))(params, x)
         flat = [leaf.reshape(*leaf.shape[:2], -1) for leaf in jax.tree.leaves(jacobian)]
         return _Rows([None] * len(flat), flat)

@@ -3,3 +3,7 @@
 networks     linear, two-layer linear, MLP, LeNet; build makes the one a record names
 linearised   models made from a model and its parameters at the start
 """
+
+from sims.models.networks import Model
+
+__all__ = ["Model"]

@@ -21,7 +21,7 @@ def linearised(model: Model, start: Params) -> Model:
         logits, change = jax.jvp(lambda p: model.apply(p, x), (start,), (moved,))
         return logits + change
 
-    return Model(lambda key, dtype: start, lambda p, x, dense: x, readout, model.head, factored=False)
+    return Model(lambda key, dtype: start, lambda p, x, dense: x, readout, model.head)
 
 
 def from_zero(model: Model, start: Params) -> Model:
@@ -30,4 +30,4 @@ def from_zero(model: Model, start: Params) -> Model:
     def readout(params: Params, x: jax.Array, dense: Dense) -> jax.Array:
         return model.apply(params, x) - model.apply(start, x)
 
-    return Model(lambda key, dtype: start, lambda p, x, dense: x, readout, model.head, factored=False)
+    return Model(lambda key, dtype: start, lambda p, x, dense: x, readout, model.head)

@@ -20,8 +20,8 @@ class Model(NamedTuple):
 
     init(key, dtype) -> params. body(params, x (n, d), dense) -> the inputs of the last layer, (n, h).
     readout(params, hidden, dense) -> logits, (n,) for a scalar output or (n, classes). head(params): the weights of the
-    last layer. factored: every parameter is used in exactly one dense layer, so that sims.factors applies; set it to
-    False (`model._replace(factored=False)`) to force the plain path.
+    last layer. factored: whether sims.factors may be used where it applies, which is found out by tracing
+    (sims.tracing); `model._replace(factored=False)` forces the plain path.
     """
 
     init: Callable[[jax.Array, Any], Params]
@@ -135,8 +135,7 @@ def mlp(
 def lenet(network: LeNet, outputs: int) -> Model:
     """The convolutional network of a LeNet record; one output gives scalar logits (n,).
 
-    He initialisation, biases zero. Convolutions use zero padding that keeps the size. Not factored: the gradient of a
-    convolution is no outer product but a sum of one for every position.
+    He initialisation, biases zero. Convolutions use zero padding that keeps the size.
     """
     height, width, colours = network.image
     halvings = 2 ** len(network.channels)
@@ -167,7 +166,7 @@ def lenet(network: LeNet, outputs: int) -> Model:
     def readout(p: Params, hidden: jax.Array, dense: Dense) -> jax.Array:
         return dense_part.readout(p["dense"], hidden, dense)
 
-    return Model(init, body, readout, lambda p: dense_part.head(p["dense"]), factored=False)
+    return Model(init, body, readout, lambda p: dense_part.head(p["dense"]))
 
 
 def _halved(x: jax.Array) -> jax.Array:

@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 
 from sims.factors import Dense, Network, affine
-from sims.objectives import Batch, Objective
+from sims.objectives import Batch, Minibatch, Objective, require_parameters
 from sims.rules.base import Params
 from spec.rules.base import Rule
 from spec.rules.sam import ADAPTIVE_OFFSET, Perturbed
-from spec.validation import InputError
+from spec.validation import InputError, require
 
 PERTURBED_COPIES = 2**28  # bytes of perturbed copies of the parameters that the plain path keeps at once
 
@@ -66,6 +66,8 @@ def unit(tree: Params) -> Params:
 def relative_gradient(rule: Perturbed, objective: Objective, params: Params, shard: Batch) -> tuple[Params, jax.Array]:
     """(g/size, size) with g the gradient of the shard's mean loss and size that of its largest residual."""
 
+    require_parameters(params)
+
     def logits_of(p: Params) -> jax.Array:
         hidden = objective.model.body(p, shard.x, affine)
         return objective.model.readout(p, jax.lax.stop_gradient(hidden) if rule.ascent == "last" else hidden, affine)
@@ -92,9 +94,10 @@ def power_of_two(largest: jax.Array) -> jax.Array:
     return jnp.ldexp(jnp.ones_like(largest), jnp.frexp(largest)[1])
 
 
-def shard_size(rule: Rule, batch: Batch) -> int:
-    """How many examples share one ascent step. Raises InputError when that does not divide the batch."""
+def shard_size(rule: Rule, batch: Batch | Minibatch) -> int:
+    """How many examples share one ascent step. Raises InputError for a batch that it does not divide, or empty."""
     n = len(batch.t)
+    require(n > 0, "batch", n, "of at least one example")
     m = {"example": 1, "batch": n}[rule.sharpness] if isinstance(rule.sharpness, str) else rule.sharpness
     if n % m:
         raise InputError(f"sharpness must divide the batch, got {rule.sharpness} for {n} examples")
@@ -111,7 +114,7 @@ def mean_over_shards(function: Callable[[Any], Params], groups: Any, params: Par
     """The mean of function over shards, as many at a time as PERTURBED_COPIES has room for."""
     count = len(groups.t)
     copies = 3 * sum(leaf.nbytes for leaf in jax.tree.leaves(params))  # eps, the moved weights and their gradient
-    fitting = max(1, PERTURBED_COPIES // copies)
+    fitting = max(1, PERTURBED_COPIES // max(1, copies))
     at_once = max(k for k in range(1, count + 1) if count % k == 0 and k <= fitting)
 
     def add(total: Params, some: Batch) -> tuple[Params, None]:

@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 
 from sims.objectives import Batch, Minibatch, Objective
-from sims.rules.ascent import ascent_step, displaced, mean_over_shards, residual_gradient, shards, unit
+from sims.rules.ascent import ascent_step, displaced, mean_over_shards, residual_gradient, shard_size, shards, unit
 from sims.rules.base import Params, bind, gradient, init, register, with_bound_inner
 from sims.rules.bound import BoundToLabels, Context, Labelled
 from sims.rules.selection import Seen, select, targets
+from sims.tracing import require_separate
 from spec.rules.compensation import Compensation, CompensationSchedule, NoiseCompensated, OracleAscent
 from spec.rules.sam import Sgd
 
@@ -44,6 +45,8 @@ def _(
 ) -> tuple[Params, jax.Array]:
     base = rule.record.base
     labelled = rule.labelled(batch)
+    if shard_size(base, batch) < len(batch.t):
+        require_separate(objective.model, params, batch.x)
 
     def corrected() -> Params:
         eps = perturbation(rule.record, objective, params, labelled, state, rule.key)

@@ -13,7 +13,6 @@ import jax.numpy as jnp
 
 from sims import factors
 from sims.factors import Network, affine
-from sims.models.networks import Model
 from sims.objectives import Batch, Objective
 from sims.rules.ascent import (
     displaced,
@@ -26,6 +25,7 @@ from sims.rules.ascent import (
     step_along,
 )
 from sims.rules.base import Params, State, gradient, register, with_plain
+from sims.tracing import has_factors, require_separate
 from spec.rules.sam import JacobianSam, LogitSam, Perturbed, Regularised, Sam, SamFamily, Sgd
 
 register(Sgd, Sam, LogitSam, JacobianSam, Regularised)
@@ -36,7 +36,7 @@ def _(rule: SamFamily, state: State, objective: Objective, params: Params, batch
     def of(part: Batch) -> Params:
         return residual_gradient(objective, params, part, *networks(rule, objective, params, part))
 
-    if shard_size(rule, batch) == len(batch.t) or is_factored(rule, objective.model):
+    if acts_on_all(rule, objective, params, batch):
         return of(batch), state
     return mean_over_shards(of, shards(rule, batch), params), state
 
@@ -45,8 +45,7 @@ def _(rule: SamFamily, state: State, objective: Objective, params: Params, batch
 def _(
     rule: Perturbed, state: State, objective: Objective, params: Params, batch: Batch
 ) -> tuple[Params, Params, State]:
-    factored = is_factored(rule, objective.model)
-    if rule.ascent == "last" or not (factored or shard_size(rule, batch) == len(batch.t)):
+    if rule.ascent == "last" or not acts_on_all(rule, objective, params, batch):
         return with_plain.dispatch(object)(rule, state, objective, params, batch)
     logit_network, jacobian_network, plain = _ascended(rule, objective, params, batch)
     return residual_gradient(objective, params, batch, logit_network, jacobian_network), plain(), state
@@ -67,7 +66,7 @@ def _ascended(
     plain = objective.network(batch.x)
     if not isinstance(rule, Perturbed):
         return plain, plain, lambda: residual_gradient(objective, params, batch, plain, plain)
-    if is_factored(rule, objective.model):
+    if is_factored(rule, objective, params, batch):
         logits, pull_back = factors.tap(plain, params)
         m = shard_size(rule, batch)
         residuals, size = relative(objective.residuals(logits, batch.t), m)
@@ -86,14 +85,27 @@ def _ascended(
     return moved if rule.perturbs_residual else plain, moved if rule.perturbs_jacobian else plain, followed
 
 
-def is_factored(rule: SamFamily, model: Model) -> bool:
+def acts_on_all(rule: SamFamily, objective: Objective, params: Params, batch: Batch) -> bool:
+    """Whether `networks` of the whole batch serve all of its shards: there is but one, or the rule is factored.
+
+    Raises InputError for several shards of a model in which examples change one another's outputs.
+    """
+    if shard_size(rule, batch) == len(batch.t):
+        return True
+    require_separate(objective.model, params, batch.x)
+    return is_factored(rule, objective, params, batch)
+
+
+def is_factored(rule: SamFamily, objective: Objective, params: Params, batch: Batch) -> bool:
     """Whether the rule perturbs this model by factors, without a copy of the parameters for every shard.
 
     Not for n-SAM, whose one copy is cheaper, and not for adaptive shards of several examples, which have no low rank.
     """
-    if not (model.factored and isinstance(rule, Perturbed)) or rule.sharpness == "batch":
+    if not isinstance(rule, Perturbed) or rule.sharpness == "batch":
         return False
-    return rule.ascent != "adaptive" or rule.sharpness in ("example", 1)
+    if rule.ascent == "adaptive" and rule.sharpness not in ("example", 1):
+        return False
+    return has_factors(objective.model, params, batch.x, rule.ascent)
 
 
 @gradient.register
