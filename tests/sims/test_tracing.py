@@ -88,7 +88,7 @@ def test_the_last_layer_is_the_readout():
 
 
 def test_a_norm_counts_a_leaf_that_is_outside_layers():
-    """The network of the trap: its body is no layer, and its gradient belongs to the length of the ascent all the same."""
+    """A body that is no layer belongs to the length of the ascent all the same."""
     model, params = WITHOUT["outside any layer"], {name: PARAMS[name] for name in ("w", "v")}
     objective = Objective(model, logistic)
 
