@@ -20,8 +20,9 @@ class Model(NamedTuple):
 
     init(key, dtype) -> params. body(params, x (n, d), dense) -> the inputs of the last layer, (n, h).
     readout(params, hidden, dense) -> logits, (n,) for a scalar output or (n, classes). head(params): the weights of the
-    last layer. factored: whether sims.factors may be used where it applies, which is found out by tracing
-    (sims.tracing); `model._replace(factored=False)` forces the plain path.
+    last layer, or an InputError where nobody knows which that is (`no_head`), and the body gives the inputs.
+    factored: whether sims.factors may be used where it applies, which is found out by tracing (sims.tracing);
+    `model._replace(factored=False)` forces the plain path.
     """
 
     init: Callable[[jax.Array, Any], Params]
@@ -35,8 +36,14 @@ class Model(NamedTuple):
         return self.readout(params, self.body(params, x, dense), dense)
 
     def hidden(self, params: Params, x: jax.Array) -> jax.Array:
-        """The inputs of the last layer, (n, h)."""
+        """The inputs of the last layer, (n, h). Raises InputError where the model does not tell which that is."""
+        self.head(params)  # raises
         return self.body(params, x, affine)
+
+
+def no_head(params: Params) -> jax.Array:
+    """The head of a model in one piece."""
+    raise InputError("this needs a model that tells its last layer: sims.models.Model(init, body, readout, head)")
 
 
 def linear(d: int, *, classes: int | None = None, scale: float = 1.0) -> Model:

@@ -65,7 +65,6 @@ def unit(tree: Params) -> Params:
 
 def relative_gradient(rule: Perturbed, objective: Objective, params: Params, shard: Batch) -> tuple[Params, jax.Array]:
     """(g/size, size) with g the gradient of the shard's mean loss and size that of its largest residual."""
-
     require_parameters(params)
 
     def logits_of(p: Params) -> jax.Array:

@@ -14,7 +14,7 @@ from sims.rules.base import Params, bind, gradient, init, register, with_bound_i
 from sims.rules.bound import BoundToLabels, Context, Labelled
 from sims.rules.selection import Seen, select, targets
 from sims.tracing import require_separate
-from spec.rules.compensation import Compensation, CompensationSchedule, NoiseCompensated, OracleAscent
+from spec.rules.compensation import ClusterSelection, Compensation, CompensationSchedule, NoiseCompensated, OracleAscent
 from spec.rules.sam import Sgd
 
 
@@ -111,7 +111,8 @@ def simulated_noise(
     record: NoiseCompensated, objective: Objective, params: Params, batch: Labelled, key: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """(mask of the selected examples, labels that they are given), both (n,)."""
-    hidden = objective.model.hidden(params, batch.x)
+    clusters = isinstance(record.selection, ClusterSelection)  # the others do not look at a last layer
+    hidden = objective.model.hidden(params, batch.x) if clusters else batch.x.reshape(len(batch.x), -1)
     logits = objective.network(batch.x)(params)
     seen = Seen(jax.lax.stop_gradient(logits), jax.lax.stop_gradient(hidden), batch.t, batch.y)
     which, where = jax.random.split(key)

@@ -66,6 +66,8 @@ def _ascended(
     plain = objective.network(batch.x)
     if not isinstance(rule, Perturbed):
         return plain, plain, lambda: residual_gradient(objective, params, batch, plain, plain)
+    if rule.ascent == "last":
+        objective.model.head(params)  # an InputError where there is none
     if is_factored(rule, objective, params, batch):
         logits, pull_back = factors.tap(plain, params)
         m = shard_size(rule, batch)

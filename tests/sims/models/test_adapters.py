@@ -1,0 +1,132 @@
+"""Networks of other libraries: their outputs, per-example SAM against a loop of their own, and what is refused."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from cases import RHO, distance
+
+from sims.models import Model, adapters
+from sims.objectives import Batch, Objective, cross_entropy
+from sims.rules import gradient
+from sims.tracing import has_factors
+from spec.rules import FeatureReweight, Regularised, Sam
+from spec.validation import InputError
+
+N, D, C = 4, 3, 3
+X = jnp.asarray(np.sin(np.arange(N * D)).reshape(N, D))
+IMAGES = jnp.asarray(np.sin(np.arange(N * 16)).reshape(N, 1, 4, 4))
+T = jnp.arange(N) % C
+
+
+def equinox_mlp(eqx):
+    return eqx.nn.MLP(D, C, 5, 2, key=jax.random.key(0), dtype=float), X, True
+
+
+def equinox_cnn(eqx):
+    keys = jax.random.split(jax.random.key(0), 2)
+    layers = [
+        eqx.nn.Conv2d(1, 2, 3, key=keys[0], dtype=float),
+        eqx.nn.Lambda(lambda h: jax.nn.relu(h).reshape(-1)),
+        eqx.nn.Linear(8, C, key=keys[1], dtype=float),
+    ]
+    return eqx.nn.Sequential(layers), IMAGES, False
+
+
+@pytest.mark.parametrize("made", [equinox_mlp, equinox_cnn])
+def test_equinox_modules(made):
+    eqx = pytest.importorskip("equinox", reason="the extra `equinox` is not installed")
+    module, x, factored = made(eqx)
+    found = adapters.started(module)
+    np.testing.assert_allclose(found.model.apply(found.params, x), jax.vmap(module)(x), rtol=1e-12)
+    assert has_factors(found.model, found.params, x) is factored
+    assert found.model.head(found.params).shape == module.layers[-1].weight.shape
+    compare(found, x, lambda params, xi: eqx.combine(params, eqx.partition(module, eqx.is_inexact_array)[1])(xi))
+    assert eqx.tree_equal(found.rebuilt(found.params), module)
+
+
+def compare(found, x, of_example):
+    """1-SAM by the adapter against a loop over the examples by the library's own call."""
+
+    def at(params, xi, ti):
+        return cross_entropy(of_example(params, xi), ti)
+
+    def perturbed(xi, ti):
+        g = jax.grad(at)(found.params, xi, ti)
+        length = jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(g)))
+        return jax.grad(at)(jax.tree.map(lambda p, gi: p + RHO * gi / length, found.params, g), xi, ti)
+
+    by_hand = jax.jit(lambda: jax.tree.map(lambda leaf: leaf.mean(0), jax.vmap(perturbed)(x, T)))()
+    objective = Objective(found.model, cross_entropy)
+    ours = jax.jit(lambda p: gradient(Sam(RHO), (), objective, p, Batch(x, T))[0])(found.params)
+    assert distance(ours, by_hand) < 1e-10
+
+
+def test_equinox_modules_with_a_state_or_a_key_are_refused():
+    eqx = pytest.importorskip("equinox", reason="the extra `equinox` is not installed")
+    linear = eqx.nn.Linear(D, C, key=jax.random.key(0))
+    with pytest.raises(InputError, match="Dropout needs a key"):
+        adapters.started(eqx.nn.Sequential([eqx.nn.Dropout(0.5), linear]))
+    adapters.started(eqx.nn.inference_mode(eqx.nn.Sequential([eqx.nn.Dropout(0.5), linear])))
+    with pytest.raises(InputError, match="BatchNorm keeps a state"):
+        adapters.started(eqx.nn.make_with_state(eqx.nn.BatchNorm)(D, "batch", mode="batch")[0])
+
+
+def test_linen_modules():
+    linen = pytest.importorskip("flax.linen", reason="the extra `flax` is not installed")
+    module = linen.Sequential([linen.Dense(5, param_dtype=float), jnp.tanh, linen.Dense(C, param_dtype=float)])
+    variables = module.init(jax.random.key(0), X)
+    found = adapters.started((module, variables))
+    assert has_factors(found.model, found.params, X)
+    compare(found, X, lambda params, xi: module.apply({"params": params}, xi))
+    assert found.rebuilt(found.params).keys() == variables.keys()
+
+
+def test_linen_modules_with_a_state_or_a_key_are_refused():
+    linen = pytest.importorskip("flax.linen", reason="the extra `flax` is not installed")
+    for layer in (linen.BatchNorm(use_running_average=False), linen.Dropout(0.5, deterministic=False)):
+        module = linen.Sequential([layer, linen.Dense(C)])
+        variables = module.init({"params": jax.random.key(0), "dropout": jax.random.key(1)}, X)
+        found = adapters.started((module, variables))
+        with pytest.raises(InputError, match="keeps no state and draws no random numbers"):
+            jax.eval_shape(found.model.apply, found.params, X)
+
+
+def test_nnx_modules():
+    nnx = pytest.importorskip("flax.nnx", reason="the extra `flax` is not installed")
+    rngs = nnx.Rngs(0)
+    module = nnx.Sequential(
+        nnx.Linear(D, 5, rngs=rngs, param_dtype=float), jnp.tanh, nnx.Linear(5, C, rngs=rngs, param_dtype=float)
+    )
+    found = adapters.started(module)
+    np.testing.assert_allclose(found.model.apply(found.params, X), module(X), rtol=1e-12)
+    compare(found, X, lambda params, xi: found.rebuilt(params)(xi))
+    for layer in (nnx.BatchNorm(D, rngs=rngs), nnx.Dropout(0.5, rngs=rngs)):
+        module = nnx.Sequential(layer, nnx.Linear(D, C, rngs=rngs))
+        kept = adapters.started(module)
+        with pytest.raises(InputError, match="updates statistics or drops units"):
+            jax.eval_shape(kept.model.apply, kept.params, X)
+        module.eval()
+        calm = adapters.started(module)
+        assert jax.eval_shape(calm.model.apply, calm.params, X).shape == (N, C)
+
+
+def test_a_function_and_its_parameters():
+    params = {"w": jnp.ones((D, C))}
+    found = adapters.started((lambda p, x: x @ p["w"], params))
+    compare(found, X, lambda p, xi: xi @ p["w"])
+    objective = Objective(found.model, cross_entropy)
+    for rule in (Sam(RHO, ascent="last"), Regularised(0.1, 0.1)):
+        with pytest.raises(InputError, match="a model that tells its last layer"):
+            gradient(rule, (), objective, params, Batch(X, T))
+    assert FeatureReweight().needs_clean_subset
+    with pytest.raises(InputError, match="a model that tells its last layer"):
+        found.model.hidden(params, X)
+
+
+def test_what_is_no_network_is_refused():
+    model = adapters.started((lambda p, x: x, {})).model
+    assert isinstance(model, Model)
+    assert adapters.started((model, {"w": 1.0})).params == {"w": 1.0}
+    with pytest.raises(InputError, match=r"the network must be an Equinox or nnx module, .* got str"):
+        adapters.started("a network")
