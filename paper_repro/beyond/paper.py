@@ -1,6 +1,6 @@
 """Our own results: what no paper states. Symbols, statements, experiments and claims."""
 
-from paper_repro.beyond.claims import curves, ends
+from paper_repro.beyond.claims import curves, ends, flips
 from paper_repro.beyond.experiments.curves import CURVES
 from paper_repro.beyond.experiments.ends import ENDS
 from paper_repro.beyond.experiments.phases import PHASES
@@ -42,6 +42,15 @@ PAPER = Paper(
             "holds for the norm of the weights under 1-SAM from d = 24 on",
         ),
         Statement(
+            "derived, flips",
+            "Independent flips have the limit of a fixed number, and a variance that swamps effects at finite size",
+            "theory.mean_field.prediction.flip_variance",
+            ("beyond.flips",),
+            "beyond.finite_size",
+            "holds",
+            "the count of flips adds more to the variance of the test accuracy than everything else together",
+        ),
+        Statement(
             "derived, end",
             "1-SAM with weight decay ends at a minimum that three numbers describe",
             "theory.mean_field.long_time.minimum",
@@ -80,5 +89,5 @@ PAPER = Paper(
         ),
     ),
     experiments=(CURVES, RULES, PHASES, ENDS),
-    claims=curves.CLAIMS + ends.CLAIMS,
+    claims=curves.CLAIMS + ends.CLAIMS + flips.CLAIMS,
 )

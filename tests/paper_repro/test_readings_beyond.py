@@ -9,7 +9,7 @@ import xarray as xr
 
 from paper_repro.beyond.claims import curves as curve_claims
 from paper_repro.beyond.claims import ends as end_claims
-from paper_repro.beyond.claims import wrong
+from paper_repro.beyond.claims import flips, wrong
 from paper_repro.beyond.experiments import curves, ends, phases, rules
 
 
@@ -58,3 +58,9 @@ def test_rules_are_told_by_best_and_last_accuracy():
     names = {"test_accuracy": path, "clean_accuracy": path, "mislabelled_accuracy": zero, "test_accuracy_error": zero}
     (table,) = rules.tables(xr.Dataset(names, {"rule": ["1-SAM"], "epoch": [0, 2, 4]}))
     assert table.rows == (("1-SAM", "90.0", "70.0", "70.0", "25.0", "2", "25.000"),)
+
+
+def test_flips_move_the_accuracy_by_its_slope(monkeypatch):
+    monkeypatch.setattr(flips, "_accuracy", lambda Delta: 3 * Delta)
+    law = flips.PROBLEM
+    assert flips._stated(None) == pytest.approx(9 * law.Delta * (1 - law.Delta) / law.n)

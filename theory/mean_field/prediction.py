@@ -75,6 +75,15 @@ def at_end(names: Sequence[str], *arguments: Any, **options: Any) -> FloatArray:
     return np.array([float(end[name]) for name in names])
 
 
+def flip_variance(problem: SignalNoiseMixture, slope: float) -> float:
+    r"""What independent flips add to the variance of a quantity over samples: slope^2 Delta (1 - Delta)/n.
+
+    Their limit is that of a fixed number of flips. The count of flips is binomial, and moves the quantity by its slope
+    d quantity/d Delta; to leading order in 1/n nothing else is different.
+    """
+    return slope**2 * problem.Delta * (1 - problem.Delta) / problem.n
+
+
 def _run(setting: Setting, draws: Draws) -> dict[str, FloatArray]:
     """One repetition. The step after the last one is looked at, for the last record, and not made."""
     steps, training, first, records = setting.steps, setting.training, setting.start, []
