@@ -80,6 +80,8 @@ def flip_variance(problem: SignalNoiseMixture, slope: float) -> float:
 
     Their limit is that of a fixed number of flips. The count of flips is binomial, and moves the quantity by its slope
     d quantity/d Delta; to leading order in 1/n nothing else is different.
+
+    Checked by `beyond.flips`.
     """
     return slope**2 * problem.Delta * (1 - problem.Delta) / problem.n
 
