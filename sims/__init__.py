@@ -4,6 +4,8 @@ Importing any part of sims makes every rule of spec.rules and every record of sp
 
 runs, train                 a TrainingRun over seeds; one training as one function
 programs, divergence        compiled programs that runs share; runs that left the finite numbers
+fitting, own_loop           training of one's own network on one's own labels, and a rule in one's own loop
+checkpoints, suspects       what a training needs to go on, and which of its examples look mislabelled
 objectives                  batches and losses: what a rule takes the gradient of
 factors, per_example        per-example gradients as outer products, never written out
 tracing                     which networks have factors, and which have gradients of single examples
@@ -13,7 +15,8 @@ rules                       the gradient of every rule, and rules bound to a tra
 """
 
 from sims import rules
+from sims.fitting import fit
 from sims.observables import composition, correction, scalars, sign_terms
 from sims.runs import simulate
 
-__all__ = ["composition", "correction", "rules", "scalars", "sign_terms", "simulate"]
+__all__ = ["composition", "correction", "fit", "rules", "scalars", "sign_terms", "simulate"]

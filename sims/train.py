@@ -96,14 +96,15 @@ def orders(training: Training, key: jax.Array, n: int, extra: Extra | None) -> O
     keys = jax.random.split(key, (training.epochs // training.record_every, training.record_every)).reshape(-1)
     size = _batch_size(training.batch, n)
     if extra is None:
-        return Orders(jax.vmap(lambda k: _order(k, n, size))(keys), None)
+        return Orders(jax.vmap(lambda k: shuffled(k, n, size))(keys), None)
     m = len(extra.split.t)
     clean = jax.vmap(lambda k: jax.random.split(jax.random.fold_in(k, 0), extra.epochs))(keys)
-    order = jax.vmap(jax.vmap(lambda k: _order(k, m, extra.size)))(clean)
-    return Orders(jax.vmap(lambda k: _order(k, n, size))(keys), order)
+    order = jax.vmap(jax.vmap(lambda k: shuffled(k, m, extra.size)))(clean)
+    return Orders(jax.vmap(lambda k: shuffled(k, n, size))(keys), order)
 
 
-def _order(key: jax.Array, n: int, size: int) -> jax.Array:
+def shuffled(key: jax.Array, n: int, size: int) -> jax.Array:
+    """The places of n examples in batches of a size, (steps, size), in random order; (0,) for a batch of all."""
     if size == n:
         return jnp.zeros(0, jnp.int32)
     return jax.random.permutation(key, n)[: n - n % size].reshape(-1, size)

@@ -3,9 +3,11 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from cases import RHO, distance
 
+from sims import fit
 from sims.models import Model, adapters
 from sims.objectives import Batch, Objective, cross_entropy
 from sims.rules import gradient
@@ -122,6 +124,15 @@ def test_a_function_and_its_parameters():
     assert FeatureReweight().needs_clean_subset
     with pytest.raises(InputError, match="a model that tells its last layer"):
         found.model.hidden(params, X)
+
+
+def test_a_module_is_fitted_and_given_back():
+    eqx = pytest.importorskip("equinox", reason="the extra `equinox` is not installed")
+    module, x, _ = equinox_cnn(eqx)
+    found = fit(module, x, T, Sam(0.05), optimizer=optax.adam(0.05), epochs=20)
+    assert isinstance(found.network, eqx.nn.Sequential)
+    np.testing.assert_array_equal(np.argmax(jax.vmap(found.network)(x), axis=1), T)
+    assert found.history["train_accuracy"][-1] == 1
 
 
 def test_what_is_no_network_is_refused():
