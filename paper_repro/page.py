@@ -1,73 +1,146 @@
-"""The page: figures, tables, claims and provenance of whatever is in the results folder, as one HTML file."""
+"""The pages: all statements in a table that filters, and for each paper its statements, figures, tables and claims.
 
-import base64
+Written from kept evidence and whatever is in the results folder; they need no network, and figures are files beside.
+"""
+
+import inspect
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
-from importlib import resources
+from importlib import import_module, resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from jinja2 import Environment, StrictUndefined
+import xarray as xr
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-from paper_repro import console, evidence, keys, prose, reference, verdicts
+from figures import style
+from paper_repro import console, evidence, keys, prose, reference, registry, verdicts
 from paper_repro.console import kind
 from paper_repro.files import DamagedError, load, set_aside, write_atomically
-from paper_repro.registry import Experiment, Paper, Table
+from paper_repro.registry import Experiment, Paper, Statement, Table
+from paper_repro.source import ROOT
 from paper_repro.store import provenance
+
+COLOURS = dict(zip(registry.STATUSES, ("proved", "holds", "in-part", "does-not", "not", "not"), strict=True))
+
+
+class Row(NamedTuple):
+    """A statement as the pages show it: its place on its paper's page, its finding with numbers, its first sentence."""
+
+    paper: str
+    anchor: str
+    statement: Statement
+    evidence: evidence.Evidence
+    finding: str
+    line: str
+    formula: dict[str, str] | None
 
 
 def write(papers: Sequence[Paper], out: Path) -> Path:
-    """Render out/index.html atomically; experiments and claims without results are listed as not run.
+    """Render out/index.html and out/<paper>.html atomically; what has no results is listed as not run.
 
     A result that cannot be shown is said by name, and stops nothing else.
     """
-    known = verdicts.read_all(out, [claim for paper in papers for claim in paper.claims])
+    claims = [claim for paper in papers for claim in paper.claims]
+    known = verdicts.read_all(out, claims)
+    rows = {paper.key: _rows(paper, known) for paper in papers}
+    for paper in papers:
+        shown = _paper(paper, out, known, rows[paper.key])
+        _render("paper", out / f"{paper.key}.html", papers, p=shown)
     statements = [s for paper in papers for s in paper.statements]
-    html = _template().render(
+    every = [row for paper in papers for row in rows[paper.key]]
+    return _render(
+        "index",
+        out / "index.html",
+        papers,
+        rows=every,
+        choices={
+            "paper": list(rows),
+            "status": list(evidence.counted(statements)),
+            "evidence": sorted({k for row in every for k in row.evidence.kinds}),
+        },
         theirs=evidence.counted([s for s in statements if not s.ours]),
         ours=evidence.counted([s for s in statements if s.ours]),
-        papers=[_paper(paper, out, known) for paper in papers],
         provenance=provenance(),
         held=sum(v["verdict"]["ok"] for v in known.values()),
         checked=len(known),
         stale=sum(v["stale"] for v in known.values()),
-        registered=sum(len(p.claims) for p in papers),
+        registered=len(claims),
+        their_claims=sum(claim.origin == "paper" for claim in claims),
     )
-    path = out / "index.html"
+
+
+@cache
+def _environment() -> Environment:
+    loader = PackageLoader("paper_repro", "pages")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    folder = resources.files("paper_repro").joinpath("pages")
+    for name, file in (("style", "style.css"), ("script", "script.js")):
+        environment.globals[name] = Markup(folder.joinpath(file).read_text("utf-8"))
+    environment.globals |= {"colour": COLOURS, "means": registry.STATUS_MEANS}
+    return environment
+
+
+def _render(template: str, path: Path, papers: Sequence[Paper], **values: Any) -> Path:
+    html = _environment().get_template(f"{template}.html.jinja").render(all=papers, **values)
     write_atomically(path, html.encode())
     return path
 
 
-@cache
-def _template() -> Any:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(resources.files("paper_repro").joinpath("page.html.jinja").read_text("utf-8"))
-
-
-def _paper(paper: Paper, out: Path, known: dict[str, Any]) -> dict[str, Any]:
+def _rows(paper: Paper, known: dict[str, Any]) -> list[Row]:
     missing: list[str] = []
-    shown = _shown(paper, out, known, missing)
+    rows = []
+    for place, statement in enumerate(paper.statements, 1):
+        finding = prose.rendered_where_known(statement.finding, paper.key, missing.append)
+        found = evidence.of(paper, statement, known)
+        line = prose.first_sentence(finding)
+        rows.append(Row(paper.key, f"statement-{place}", statement, found, finding, line, _formula(statement.theory)))
     if missing:
         console.note(f"{len(missing)} numbers in what is said of {paper.key} are not at hand: {missing[0]}")
-    return shown
+    return rows
 
 
-def _shown(paper: Paper, out: Path, known: dict[str, Any], missing: list[str]) -> dict[str, Any]:
+def _formula(theory: str | None) -> dict[str, str] | None:
+    """What the function that states a formula says of itself, and where it stands."""
+    if theory is None:
+        return None
+    try:
+        module, _, name = theory.rpartition(".")
+        function = inspect.unwrap(getattr(import_module(module), name))
+    except (ImportError, AttributeError):
+        function = import_module(theory)
+    file, line = (
+        inspect.getsourcefile(function),
+        1 if inspect.ismodule(function) else inspect.getsourcelines(function)[1],
+    )
+    place = f"{Path(str(file)).relative_to(ROOT)}:{line}"
+    return {"says": (inspect.getdoc(function) or "").split("\n\n")[0], "place": place}
+
+
+def _paper(paper: Paper, out: Path, known: dict[str, Any], rows: list[Row]) -> dict[str, Any]:
+    experiments = [_experiment(e, out) for e in paper.experiments]
+    counted = evidence.counted(paper.statements)
     return {
         "paper": paper,
-        "experiments": [_experiment(e, out) for e in paper.experiments],
-        "statements": [
-            (s, evidence.of(paper, s, known), prose.rendered_where_known(s.finding, paper.key, missing.append))
-            for s in paper.statements
-        ],
+        "rows": rows,
+        "counted": counted,
+        "grouped": {status: [row for row in rows if row.statement.status == status] for status in counted},
+        "experiments": experiments,
+        "waiting": [e["experiment"] for e in experiments if not (e["run"] or e["problem"] or e["reference"])],
+        "known": {claim.id: known.get(claim.id) for claim in paper.claims},
         "claims": [{"claim": c, "kind": kind(c), "record": known.get(c.id)} for c in paper.claims],
     }
 
 
 def _experiment(experiment: Experiment, out: Path) -> dict[str, Any]:
     path = out / f"{experiment.id}.nc"
-    shown = {"experiment": experiment, "run": False, "problem": None, "reference": _reference(experiment)}
+    shown = {"experiment": experiment, "run": False, "problem": None, "diverged": ""}
+    shown |= {"reference": _reference(experiment, out)}
     if not path.exists():
         return shown
     try:
@@ -81,30 +154,69 @@ def _experiment(experiment: Experiment, out: Path) -> dict[str, Any]:
 
 def _result(experiment: Experiment, path: Path, out: Path) -> dict[str, Any]:
     written = path.stat()
-    attrs, tables = _read(experiment.tables, path, written.st_ino, written.st_mtime_ns)
+    dataset, tables = _read(experiment.tables, path, written.st_ino, written.st_mtime_ns)
+    config = json.loads(dataset.attrs["config"])
+    changes = ", ".join(f"{name} = {value}" for name, value in reference.changed(experiment, dataset).items())
+    preset = dataset.attrs["preset"] + (f", modified: {changes}" if changes else "")
+    numbers = out / "data" / f"{experiment.id}.csv"
+    if not numbers.exists() or numbers.stat().st_mtime < written.st_mtime:
+        _write_numbers(dataset, numbers)
     return {
-        "stale": not keys.is_current(experiment, json.loads(attrs["key"])),
-        "attrs": {name: attrs[name] for name in ("preset", "platform", *reference.ABOUT)},
-        "config": json.loads(attrs["config"]),
+        "stale": not keys.is_current(experiment, json.loads(dataset.attrs["key"])),
+        "attrs": {name: dataset.attrs[name] for name in ("preset", "platform", *reference.ABOUT)},
+        "config": config,
+        "words": f"{reference.size(config)}, {preset}",
+        "diverged": dataset.attrs.get("diverged", ""),
         "tables": tables,
-        "images": {f.id: _image(out / "figures" / f"{f.id}.png") for f in experiment.figures},
+        "images": {f.id: (out / "figures" / f"{f.id}.png").is_file() for f in experiment.figures},
     }
 
 
 @lru_cache(maxsize=64)
-def _read(tables: Callable[[Any], tuple[Table, ...]], path: Path, *_: int) -> tuple[dict[str, Any], tuple[Table, ...]]:
-    """Attributes and tables of a result, read once for each time it is written: the page is renewed often."""
+def _read(tables: Callable[[Any], tuple[Table, ...]], path: Path, *_: int) -> tuple[xr.Dataset, tuple[Table, ...]]:
+    """A result and its tables, read once for each time it is written: the pages are renewed often."""
     dataset = load(path)
-    return dataset.attrs, tables(dataset)
+    return dataset, tables(dataset)
 
 
-def _reference(experiment: Experiment) -> dict[str, Any] | None:
+def _reference(experiment: Experiment, out: Path) -> dict[str, Any] | None:
     try:
-        return reference.read(experiment.id)
+        kept = reference.read(experiment.id)
     except DamagedError as error:
         console.note(f"{reference.path(experiment.id)} {error}: not shown")
         return None
+    if kept is None:
+        return None
+    kept |= {"words": reference.size(kept["config"]), "drawn": kept["data"] is not None}
+    if kept["drawn"]:
+        _write_reference(experiment, kept["data"], out)
+    return kept
 
 
-def _image(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode() if path.is_file() else ""
+def _write_reference(experiment: Experiment, dataset: xr.Dataset, out: Path) -> None:
+    """The kept data beside the pages, as netCDF, as CSV, and drawn; not again while they are newer."""
+    source, copy = reference.data_path(experiment.id), out / "data" / "reference" / f"{experiment.id}.nc"
+    if copy.exists() and copy.stat().st_mtime >= source.stat().st_mtime:
+        return
+    for figure in experiment.figures:
+        style.save(figure.draw, dataset, out / "figures" / "reference" / figure.id)
+    _write_numbers(dataset, copy.with_suffix(".csv"))
+    shutil.copyfile(source, copy)
+
+
+def _write_numbers(dataset: xr.Dataset, path: Path) -> None:
+    """Every number of a result as a line of CSV, with its labels; over seeds: mean, standard deviation and number."""
+    tables = []
+    for name, values in dataset.data_vars.items():
+        if "seed" in values.dims and values.dtype.kind in "fiub":
+            columns = {
+                "mean": values.mean("seed"),
+                "sd": values.std("seed", ddof=1),
+                "seeds": values.notnull().sum("seed"),
+            }
+        else:
+            columns = {"mean": values}
+        table = xr.Dataset(columns).to_dataframe().reset_index() if columns["mean"].ndim else None
+        table = xr.Dataset(columns).expand_dims("point").to_dataframe() if table is None else table
+        tables.append(table.assign(variable=name).to_csv(index=False))
+    write_atomically(path, "\n".join(tables).encode())

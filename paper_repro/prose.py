@@ -49,6 +49,11 @@ def rendered_where_known(text: str, paper: str, note: Callable[[str], None]) -> 
     return FIELD.sub(value, text)
 
 
+def first_sentence(text: str) -> str:
+    """What stands before the first full stop that a capital follows."""
+    return re.split(r"(?<=[^.]\.) (?=[A-Z])", text)[0].rstrip(".")
+
+
 def _named(field: str, paper: str) -> str:
     try:
         return _value(field, paper)

@@ -8,6 +8,8 @@ Runs of older versions kept tables only.
 
 import json
 import shlex
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -92,15 +94,27 @@ def _require_worthy(experiment: Experiment, dataset: xr.Dataset) -> None:
 
 def _content(experiment: Experiment, dataset: xr.Dataset) -> dict[str, Any]:
     config = json.loads(dataset.attrs["config"])
-    preset = dataset.attrs["preset"]
-    command = f"repro run {experiment.id} --preset {preset}"
-    for name, value in json.loads(json.dumps(describe(experiment.config[preset]))).items():
-        if config[name] != value:
-            change = shlex.quote(f"{name}={_literal(config[name])}")
-            command += f" --{name} {config[name]}" if name == "seeds" else f" --set {change}"
+    command = f"repro run {experiment.id} --preset {dataset.attrs['preset']}"
+    for name, value in changed(experiment, dataset).items():
+        change = shlex.quote(f"{name}={_literal(value)}")
+        command += f" --{name} {value}" if name == "seeds" else f" --set {change}"
     about = {name: dataset.attrs[name] for name in ABOUT}
     tables = [table._asdict() for table in experiment.tables(dataset)]
     return {"command": command, "seeds": config["seeds"], **about, "config": config, "tables": tables}
+
+
+def changed(experiment: Experiment, dataset: xr.Dataset) -> dict[str, Any]:
+    """The settings of a result that are not its preset's."""
+    config = json.loads(dataset.attrs["config"])
+    usual = json.loads(json.dumps(describe(experiment.config[dataset.attrs["preset"]])))
+    return {name: config[name] for name, value in usual.items() if config[name] != value}
+
+
+def size(config: Mapping[str, Any]) -> str:
+    """The size of a run for a caption: 'n = 8 seeds, digits, mnist1d'."""
+    problems = config.get("problems", [config.get("problem") or {}])
+    names = dict.fromkeys(str(p["name"]) for p in problems if isinstance(p, dict) and "name" in p)
+    return ", ".join([f"n = {config['seeds']} seed{'s' * (config['seeds'] != 1)}", *names])
 
 
 def _changes(old: list[Table], tables: list[dict[str, Any]]) -> list[str]:
@@ -138,12 +152,17 @@ def read(experiment_id: str) -> dict[str, Any] | None:
     kept = _parsed(path(experiment_id)) | {"data": None, "state": TABLES_ONLY}
     if not data_path(experiment_id).exists():
         return kept
+    return kept | _from_data(experiment_id, data_path(experiment_id), data_path(experiment_id).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=32)
+def _from_data(experiment_id: str, file: Path, changed: int) -> dict[str, Any]:
+    """Tables by today's code, computed once for each state of the file."""
     (experiment,) = papers.chosen_experiments([experiment_id])
-    dataset = load(data_path(experiment_id))
+    dataset = load(file)
     key = json.loads(dataset.attrs.get("key", "null"))
     current = key is not None and keys.is_current(experiment, key)
-    tables = list(experiment.tables(dataset))
-    return kept | {"tables": tables, "data": dataset, "state": CURRENT if current else OTHER_CODE}
+    return {"tables": list(experiment.tables(dataset)), "data": dataset, "state": CURRENT if current else OTHER_CODE}
 
 
 def _parsed(file: Path) -> dict[str, Any]:

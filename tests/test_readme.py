@@ -30,7 +30,7 @@ def findings() -> str:
     for paper in PAPERS:
         for s in paper.statements:
             if s.where in MAIN.get(paper.key, ()):
-                first = re.split(r"(?<=[^.]\.) (?=[A-Z])", prose.rendered(s.finding, paper.key))[0].rstrip(".")
+                first = prose.first_sentence(prose.rendered(s.finding, paper.key))
                 lines.append(_row(f"{paper.key}, {s.where}", s.says, f"**{s.status}**", first))
     return "\n".join(lines) + "\n"
 

@@ -158,7 +158,8 @@ def test_seeds_and_settings_reach_the_result(repro, tmp_path: Path) -> None:
 
 def test_report_of_an_empty_folder_says_what_was_not_run(repro, tmp_path: Path) -> None:
     assert repro("report", "--out", tmp_path).code == 0
-    page = (tmp_path / "index.html").read_text()
+    assert "not checked yet" in (tmp_path / "index.html").read_text()
+    page = (tmp_path / "baek2024.html").read_text()
     assert "Not run yet" in page
     assert "not checked" in page
 

@@ -26,7 +26,12 @@ PAPERS = papers.PAPERS[:1]
 
 
 def write(out: Path) -> str:
-    return page.write(PAPERS, out).read_text()
+    return text_of(page.write(PAPERS, out))
+
+
+def text_of(index: Path) -> str:
+    """All pages in one."""
+    return "\n".join(path.read_text() for path in (index, *sorted(index.parent.glob("*20*.html"))))
 
 
 def keep(out: Path, claim=CLAIM, **changes) -> Path:

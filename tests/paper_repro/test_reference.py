@@ -15,6 +15,7 @@ from paper_repro.files import DamagedError, load, save
 from paper_repro.settings import fitted
 from spec.fields import Count, Finite, Grid
 from spec.validation import InputError
+from tests.paper_repro.test_page import text_of
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_data_by_other_code_and_tables_without_data_are_named(kept):
     assert reference.check(UPWEIGHTING) == [reference.OTHER_CODE]
     file.unlink()
     assert reference.check(UPWEIGHTING) == [reference.TABLES_ONLY]
-    assert reference.TABLES_ONLY in page.write(papers.PAPERS, kept).read_text()
+    assert reference.TABLES_ONLY in text_of(page.write(papers.PAPERS[:1], kept))
 
 
 def test_what_changes_is_said_cell_by_cell(kept):
@@ -111,7 +112,7 @@ def test_a_damaged_file_is_said_and_stops_no_page(kept, text, capsys):
     reference.path(UPWEIGHTING.id).write_text(text)
     with pytest.raises(DamagedError):
         reference.read(UPWEIGHTING.id)
-    assert "Reference numbers" not in page.write(papers.PAPERS, kept).read_text()
+    assert "Reference numbers" not in text_of(page.write(papers.PAPERS[:1], kept))
     assert reference.path(UPWEIGHTING.id).name in capsys.readouterr().err
 
 
@@ -133,9 +134,9 @@ def test_the_command_line_reads_settings_back(value, declared):
 
 def test_the_page_shows_them(kept):
     command = reference.read(UPWEIGHTING.id)["command"]
-    assert f"<code>{command}</code>" in page.write(papers.PAPERS, kept).read_text()
+    assert f"<code>{command}</code>" in text_of(page.write(papers.PAPERS[:1], kept))
     empty = kept.parent / "empty"
-    assert f"<code>{command}</code>" in page.write(papers.PAPERS, empty).read_text()
+    assert f"<code>{command}</code>" in text_of(page.write(papers.PAPERS[:1], empty))
 
 
 def test_without_a_result_there_is_nothing_to_keep(tmp_path):

@@ -5,9 +5,9 @@ Compensated rules train on real data; along the training the second moments of s
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -113,12 +113,15 @@ THEOREM, POPULATION = "second moments", "population: right > 1 − Δ"
 OUTCOMES = {"slope": "slope of the cosine", "turn": "turn at the rule's own strength"}
 
 
-def _array(here: xr.Dataset, name: str) -> np.ndarray:
+Here = Mapping[str, Any]  # the values of one run at one record, over seeds
+
+
+def _array(here: Here, name: str) -> np.ndarray:
     """Terms (4, 2), as means over seeds."""
     return np.array([[float(here[f"{name}_{row}_{column}"].mean()) for column in COLUMNS] for row in ROWS])
 
 
-def predictions(here: xr.Dataset, shares: np.ndarray) -> dict[str, dict[str, float]]:
+def predictions(here: Here, shares: np.ndarray) -> dict[str, dict[str, float]]:
     """The sign of slope and turn, by the theorem, by its own terms alone, and by the population rule."""
     terms = sign.Terms(_array(here, "own"), _array(here, "pair"))
     products, kept = terms.of_batch(int(here["batch"])), float(here["kept"].mean())
@@ -135,15 +138,17 @@ def predictions(here: xr.Dataset, shares: np.ndarray) -> dict[str, dict[str, flo
 
 def cases(dataset: xr.Dataset) -> list[Case]:
     """Every run at every record."""
+    columns = {str(name): (v.dims, v.values) for name, v in dataset.variables.items()}
     found = []
     for run in range(dataset.sizes["run"]):
-        for epoch in dataset["epoch"].values:
-            here = dataset.isel(run=run).sel(epoch=epoch)
+        for record, epoch in enumerate(dataset["epoch"].values):
+            place = {"run": run, "epoch": record}
+            here = {n: values[tuple(place.get(d, slice(None)) for d in dims)] for n, (dims, values) in columns.items()}
             shares = np.array([float(here[f"share_{kind}"].mean()) for kind in KINDS])
             terms = sign.Terms(_array(here, "own"), _array(here, "pair"))
             products = sign.merged(terms.of_batch(int(here["batch"])), shares)
-            data, network, selection = (str(here[name].values) for name in ("data", "network", "selection"))
-            at, measured = float(sign.threshold(products)), {name: here[name].values for name in OUTCOMES}
+            data, network, selection = (str(here[name]) for name in ("data", "network", "selection"))
+            at, measured = float(sign.threshold(products)), {name: here[name] for name in OUTCOMES}
             predicted = predictions(here, shares)
             found.append(Case(data, network, selection, int(epoch), float(shares[0]), at, predicted, measured))
     return found
