@@ -142,8 +142,10 @@ def cases(dataset: xr.Dataset) -> list[Case]:
     found = []
     for run in range(dataset.sizes["run"]):
         for record, epoch in enumerate(dataset["epoch"].values):
-            place = {"run": run, "epoch": record}
-            here = {n: values[tuple(place.get(d, slice(None)) for d in dims)] for n, (dims, values) in columns.items()}
+            place: dict[str, Any] = {"run": run, "epoch": record}
+            here = {
+                n: values[tuple(place.get(str(d), slice(None)) for d in dims)] for n, (dims, values) in columns.items()
+            }
             shares = np.array([float(here[f"share_{kind}"].mean()) for kind in KINDS])
             terms = sign.Terms(_array(here, "own"), _array(here, "pair"))
             products = sign.merged(terms.of_batch(int(here["batch"])), shares)
