@@ -151,6 +151,8 @@ def shard_shift_at_zero(problem: SignalNoiseMixture, rho: float, m: int, *, misl
     The same with m for n, in expectation over the labels of the m - 1 others of its shard. m = 1: rho E||x||, for both
     groups; m -> inf: rho (+-B^2 (1 - 2 Delta))/(B (1 - 2 Delta)) = +-rho B, - for mislabelled examples: the larger the
     shard, the more their margins rise where those of clean ones fall.
+
+    Checked by `baek2024.shard_shifts`.
     """
     require_real("rho", rho, low=0.0)
     require_integer("m", m, at_least=1)

@@ -198,8 +198,9 @@ REVERSAL = Claim(
     id="xu2026.reversal_batch",
     origin="derived",
     source=OURS,
-    statement="With random selection the sign that helps turns at the batch 1 + E||x||^2/((1 - 2 Delta) ||E yx||^2): "
-    "in smaller batches adding the flipped gradient is right, in larger ones subtracting it.",
+    statement="With random selection the sign that lowers the squared error of the gradient turns at the batch "
+    "1 + E||x||^2/((1 - 2 Delta) ||E yx||^2): below it adding the flipped gradient does, by shrinking the gradient, "
+    "above it subtracting. It says nothing of the direction: xu2026.reversal_direction.",
     regime="mean squared error of the gradient, small gamma; here the reversal is at a batch of 6.5",
     tolerance=Ordering(),
     setup=lambda s: s,

@@ -81,7 +81,7 @@ def _sign_table(dataset: xr.Dataset) -> Table:
 
 RATES = Experiment(
     id="xu2026.rates",
-    title="Precision decides the sign",
+    title="In population precision decides the sign",
     question="What does a gradient under flipped labels do to noise in the perturbation, and which sign removes it?",
     config={
         "smoke": Rates(problem=SignalNoiseMixture(n=400, d=20, B=1.5, Delta=0.3, flips="bernoulli"), seeds=3),
@@ -158,12 +158,16 @@ def finite_batches(config: FiniteBatches) -> xr.Dataset:
 
 def _reversals(dataset: xr.Dataset) -> Table:
     rows = tuple((str(int(d)), f"{float(b):.1f}") for d, b in zip(dataset["d"], dataset["reversal"], strict=True))
-    return Table("Batch size below which adding is right, w and selection arbitrary", ("d", "batch"), rows)
+    return Table(
+        "Batch size below which adding lowers the squared error (shrinkage), w and selection arbitrary",
+        ("d", "batch"),
+        rows,
+    )
 
 
 FINITE_BATCHES = Experiment(
     id="xu2026.finite_batch",
-    title="Small batches turn the sign",
+    title="In small batches shrinkage beats cancellation",
     question="How much of the flipped direction should be subtracted when it is estimated on the batch itself?",
     config={
         "smoke": FiniteBatches(dimensions=(5, 20), batch=(2, 32), seeds=3),
@@ -175,8 +179,9 @@ FINITE_BATCHES = Experiment(
         FigureBinding(
             "xu2026.finite_batch",
             "Best amount to subtract against the size of the batch",
-            "Lines: closed form; markers: sampled batches. Negative values mean adding, as published: right for small "
-            "batches in many dimensions. Dotted: Δ/(1 − 2Δ), the limit of large batches.",
+            "Lines: closed form; markers: sampled batches. Negative values mean adding, as published: in small batches of "
+            "many dimensions it shrinks the gradient, which lowers the squared error and not the angle. Dotted: "
+            "Δ/(1 − 2Δ), the limit of large batches.",
             draw.finite_batches,
         ),
     ),
