@@ -179,8 +179,8 @@ FINITE_BATCHES = Experiment(
         FigureBinding(
             "xu2026.finite_batch",
             "Best amount to subtract against the size of the batch",
-            "Lines: closed form; markers: sampled batches. Negative values mean adding, as published: in small batches of "
-            "many dimensions it shrinks the gradient, which lowers the squared error and not the angle. Dotted: "
+            "Lines: closed form; markers: sampled batches. Negative values mean adding, as published: in small batches "
+            "of many dimensions it shrinks the gradient, which lowers the squared error and not the angle. Dotted: "
             "Δ/(1 − 2Δ), the limit of large batches.",
             draw.finite_batches,
         ),
