@@ -5,6 +5,7 @@ label_noise   which labels change, and to what
 mnist1d       the generator of MNIST-1D
 real_data     data sets by name, loaded
 mnist, cifar  two of them, from local files
+label_files   observed labels from a file of one's own
 idx           the file format of MNIST
 examples      pixels and labels, in parts
 sources       loaded data sets, kept in memory while their files stay; digests of those files

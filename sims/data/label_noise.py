@@ -1,5 +1,6 @@
 """Label noise: which labels change, and to what. All functions can be traced and vectorised over keys."""
 
+from collections.abc import Mapping
 from functools import singledispatch
 from typing import Any
 
@@ -7,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from spec.problems import AsymmetricNoise, InstanceNoise, LabelNoise, SymmetricNoise
-from spec.validation import InputError
+from spec.validation import InputError, require
 
 
 def choose(n: int, rate: float, flips: str, key: jax.Array) -> jax.Array:
@@ -73,3 +74,20 @@ def instance_transitions(q: jax.Array, w: jax.Array, x: jax.Array, y: jax.Array)
     own = jax.nn.one_hot(y, classes, dtype=bool)
     target = jax.nn.softmax(jnp.where(own, -jnp.inf, scores), axis=1)
     return jnp.where(own, 1 - q[:, None], q[:, None] * target)
+
+
+# Patrini et al. (2017): truck -> automobile, bird -> airplane, deer -> horse, cat <-> dog
+CIFAR10_SIMILAR = {9: 1, 2: 0, 4: 7, 3: 5, 5: 3}
+
+
+def flip_to(y: jax.Array, targets: Mapping[int, int], Delta: float, flips: str, key: jax.Array) -> jax.Array:
+    """Labels (n,) of which a fraction Delta is chosen and moves to the target of its class, if that has one.
+
+    Raises InputError for a class that is its own target.
+    """
+    for source, target in targets.items():
+        require(source != target, "targets", dict(targets), "other classes than those that move")
+    chosen, moved = choose(len(y), Delta, flips, key), jnp.asarray(y)
+    for source, target in targets.items():
+        moved = jnp.where(jnp.asarray(y) == source, target, moved)
+    return jnp.where(chosen, moved, jnp.asarray(y))
