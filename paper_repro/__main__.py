@@ -147,9 +147,11 @@ def reference_(
 
 @app.command("all")
 def all_(preset: Preset = "standard", out: Out = Path("results"), jobs: Jobs = None) -> None:
-    """Run every experiment, check every claim, write the page. Exit code 1 if a claim fails."""
-    run(preset=preset, out=out, jobs=jobs)
+    """Write the pages from kept evidence, run every experiment, check every claim. Exit code 1 if a claim fails."""
+    _check_options(preset, jobs=jobs)
     papers, workflow = _computing()
+    console.show_page(workflow.report(out))
+    run(preset=preset, out=out, jobs=jobs)
     with workflow.executor(jobs) as executor:
         ok = workflow.check(papers.claims(), preset, out, executor=executor, as_json=False)
     console.show_page(workflow.report(out))
