@@ -50,7 +50,19 @@ WRONG = {
     "twice the same": (1, 1),
 }
 # Aspect ratios, lengths and strengths of the experiments on the high-dimensional limit.
-BEYOND = {"Curves.alpha", "Curves.c", "Phases.alpha", "Phases.c", "Phases.clean", "Ends.alpha", "Ends.c", "Ends.decay"}
+BEYOND = {
+    "Curves.alpha",
+    "Curves.c",
+    "Rules.alpha",
+    "Rules.c",
+    "Rules.clean",
+    "Phases.alpha",
+    "Phases.c",
+    "Phases.clean",
+    "Ends.alpha",
+    "Ends.c",
+    "Ends.decay",
+}
 # What is meant all the same, by the kind of the value that stands in the field.
 TAKEN = {
     ("float", "2.5"): {"B", "gamma", "rho", "eta", "mean", "delta", "norm", "beta", "strength", "usual_strength"}
