@@ -18,12 +18,9 @@ def read(path: str | Path, *, column: str | None = None, count: int | None = Non
     require(file.is_file(), "path", str(path), "an existing file of labels")
     try:
         values = _values(file, column)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"{path} must hold integers as text or as a plain array, without pickled objects: {error}"
-        ) from None
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        accepted = "integers, as text or as a plain array without pickled objects"
+        raise InputError(f"{path} must hold {accepted}: {error}") from None
     require(values.ndim == 1, f"labels in {path}", values.shape, "of shape (n,)")
     whole = values.dtype.kind in "iu" or (values.dtype.kind == "f" and bool((values == np.round(values)).all()))
     require(whole, f"labels in {path}", values, "integers")
