@@ -18,6 +18,8 @@ def read(path: str | Path, *, column: str | None = None, count: int | None = Non
     require(file.is_file(), "path", str(path), "an existing file of labels")
     try:
         values = _values(file, column)
+    except InputError:
+        raise
     except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         accepted = "integers, as text or as a plain array without pickled objects"
         raise InputError(f"{path} must hold {accepted}: {error}") from None
