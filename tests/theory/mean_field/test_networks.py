@@ -157,7 +157,7 @@ def test_jacobian_sam_of_linear_units_is_descent_with_a_shrinking_last_layer() -
 def test_fields_move_by_c_along_their_own_gradient() -> None:
     look, w = look_and_weights(10**8, "tanh")
     here = look.at(w)
-    moved = rules.shifted(0.7 / look.batch.length, look, here)
+    moved = look.shifted(0.7 / look.batch.length, here)
     p = w[:, :1] * (1 - np.tanh(here.H) ** 2)
     np.testing.assert_allclose(moved.H - here.H, -0.7 * look.t * p / np.linalg.norm(p, axis=0), atol=1e-5)
     np.testing.assert_allclose(np.broadcast_to(moved.v, here.H.shape), np.broadcast_to(here.v, here.H.shape), atol=1e-3)

@@ -1,5 +1,6 @@
 r"""The whole training curve of a rule in a two-layer network of a few units, without training."""
 
+from collections.abc import Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -33,6 +34,7 @@ class Setting(NamedTuple):
     training: Training
     network: TwoLayer
     accuracy: Accuracy
+    closure: type[Pass]
 
 
 def curves(
@@ -42,6 +44,7 @@ def curves(
     network: TwoLayer,
     *,
     accuracy: Accuracy = USUAL,
+    closure: type[Pass] = Pass,
 ) -> xr.Dataset:
     """Predicted curves over `epoch`, each with its Monte-Carlo standard error `<name>_error`, in the limit n, d -> inf.
 
@@ -50,7 +53,7 @@ def curves(
     last layer that collapses (theory.mean_field.networks.collapse). d counts where an ascent reaches v, n/d otherwise.
     Raises InputError before any work for what is not predicted.
     """
-    setting = Setting(rule, problem, training, network, accuracy)
+    setting = Setting(rule, problem, training, network, accuracy, closure)
     _require(setting)
     runs = [_run(setting, Draws(accuracy, repeat)) for repeat in range(accuracy.repeats)]
     epochs = list(range(0, training.epochs + 1, training.record_every))
@@ -60,6 +63,12 @@ def curves(
         data[name] = ("epoch", values.mean(axis=0))
         data[f"{name}_error"] = ("epoch", values.std(axis=0, ddof=1) / np.sqrt(len(values)))
     return xr.Dataset(data, coords={"epoch": epochs}, attrs={"samples": accuracy.samples, "repeats": accuracy.repeats})
+
+
+def at_end(names: Sequence[str], *arguments: Any, **options: Any) -> FloatArray:
+    """The last values of some variables of curves(*arguments, **options), (names,)."""
+    end = curves(*arguments, **options).isel(epoch=-1)
+    return np.array([float(end[name]) for name in names])
 
 
 def _require(setting: Setting) -> None:
@@ -84,7 +93,7 @@ def _run(setting: Setting, draws: Draws) -> dict[str, FloatArray]:
     speed[:, 0] = network.second
     normals = draws.normals("test", len(network.v), TEST_SAMPLES)
     for step, batch in zip(count(), batches(setting.problem, training, matrix, draws), strict=False):
-        look = Pass(batch, network.unit)
+        look = setting.closure(batch, network.unit)
         if step % (steps * training.record_every) == 0:
             records.append(_observed(look, w, normals) | {"turned": float(turned)})
         if step == steps * training.epochs:

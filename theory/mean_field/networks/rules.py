@@ -42,7 +42,10 @@ class Point(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """A batch and the units of the network: what turns weights into fields, and fields into gradients."""
+    """A batch and the units of the network: what turns weights into fields, and fields into gradients.
+
+    Claims put wrong ones in its place.
+    """
 
     batch: Examples
     unit: Unit
@@ -71,6 +74,13 @@ class Pass(NamedTuple):
         """Means of what examples (K, samples) send to the last layer, and of first * x^T, as weights."""
         means, rows = [self.batch.mean(a) for a in last], [self.batch.gradient(a) for a in first]
         return np.column_stack([means, np.stack(rows)])
+
+    def shifted(self, rho: float, here: Point) -> Point:
+        """H + rho sign(q) ||x||^2 p/N and v + rho sign(q) phi(H)/N; sign(q) = -t. An example without gradient stays."""
+        p, a, x = here.v * slope(self.unit, here.H), value(self.unit, here.H), self.batch.length
+        size = np.sqrt(np.sum((x * p) ** 2 + a**2, axis=0))
+        step = -rho * self.t / np.where(size > 0, size, 1)
+        return Point(here.H + step * x**2 * p, here.v + step * a)
 
 
 @singledispatch
@@ -123,15 +133,7 @@ def ascended(rule: Perturbed, look: Pass, w: FloatArray, here: Point) -> Point:
     q = look.residual(here)
     if rule.sharpness == "batch":
         return look.at(w + rule.rho * along(look.gradient(q, here)))
-    return shifted(rule.rho, look, here)
-
-
-def shifted(rho: float, look: Pass, here: Point) -> Point:
-    """H + rho sign(q) ||x||^2 p/N and v + rho sign(q) phi(H)/N; sign(q) = -t. An example without gradient stays."""
-    p, a, x = here.v * slope(look.unit, here.H), value(look.unit, here.H), look.batch.length
-    size = np.sqrt(np.sum((x * p) ** 2 + a**2, axis=0))
-    step = -rho * look.t / np.where(size > 0, size, 1)
-    return Point(here.H + step * x**2 * p, here.v + step * a)
+    return look.shifted(rule.rho, here)
 
 
 @direction.register
