@@ -97,3 +97,20 @@ def groups(dataset: xr.Dataset) -> Figure:
     axes[0, 0].set(xlabel="step", ylabel="share of coordinates", ylim=(0, 1))
     axes[0, 0].legend()
     return figure
+
+
+def shares(dataset: xr.Dataset) -> Figure:
+    """Gains over SGD for every setting, a mark for every rule: at the best stopping left, at the end right."""
+    figure, axes = style.panels(2, width=3.4, height=0.28 * dataset.sizes["point"] + 1.0)
+    places = np.arange(dataset.sizes["point"])
+    for panel, reading, title in zip(axes[0], ("best", "last"), ("best stopping", "end"), strict=True):
+        for rule in dataset["rule"].values[1:]:
+            gain, fallen = dataset[f"{reading}_gain"].sel(rule=rule), dataset["collapsed"].sel(rule=rule)
+            known = str(rule) if rule != "norm" else "SGD + norms"
+            tones = np.where(fallen.values > 0, "none", style.colour(known))
+            panel.scatter(gain.values, places, 22, tones, style.marker(known)[0], edgecolors=style.colour(known), label=rule)
+        panel.axvline(0, color="0.6")
+        panel.set_yticks(places, [str(name) for name in dataset["point"].values])
+        panel.set(title=title, xlabel="gain over SGD (points)")
+    axes[0, 0].legend(fontsize=6)
+    return figure

@@ -1,13 +1,16 @@
 """Our own results: what no paper states. Symbols, statements, experiments and claims."""
 
-from paper_repro.beyond.claims import curves, ends, flips
+from paper_repro.beyond.claims import curves, ends, flips, networks
 from paper_repro.beyond.experiments.curves import CURVES
 from paper_repro.beyond.experiments.ends import ENDS
+from paper_repro.beyond.experiments.networks import NETWORKS
 from paper_repro.beyond.experiments.phases import PHASES
 from paper_repro.beyond.experiments.rules import RULES
+from paper_repro.beyond.experiments.shares import SHARES
 from paper_repro.registry import Paper, Statement
 
 CURVE = "theory.mean_field.prediction.at_end"
+NETWORK = "theory.mean_field.networks.prediction.at_end"
 
 PAPER = Paper(
     key="beyond",
@@ -87,7 +90,44 @@ PAPER = Paper(
             "not shown here",
             "predicted only, from the limit; see the table",
         ),
+        Statement(
+            "derived, networks",
+            "In a two-layer network of a few units the training of SGD, L-SAM, J-SAM and 1-SAM closes as n, d → ∞",
+            NETWORK,
+            ("beyond.network_one_sam", "beyond.network_l_sam", "beyond.network_j_sam"),
+            "beyond.networks",
+            "holds",
+            "an ascent moves the example's own fields by c sign(q) p/‖p‖; v moved, another direction, a dropped sign "
+            "and transposed memory are rejected",
+        ),
+        Statement(
+            "derived, networks of finite size",
+            "One training of size d is off by O(d^−1/2), the mean over trainings by O(1/d), under every rule",
+            NETWORK,
+            tuple(claim.id for claim in networks.RATES),
+            "beyond.networks",
+            "holds",
+            "holds for ‖v‖ after four steps",
+        ),
+        Statement(
+            "derived, linear units",
+            "Proposition 4.1 in high dimension: J-SAM of linear units is SGD with c E|q| v/‖v‖ added for v alone",
+            "theory.mean_field.networks.rules.direction",
+            ("beyond.network_shrinkage",),
+            "beyond.shares",
+            "holds",
+            "the penalty of activations is smaller by 1/d",
+        ),
+        Statement(
+            "predicted, Section 4.1 of Baek et al.",
+            "Where 1-SAM's gain is J-SAM's, where L-SAM's, and where a norm penalty would do",
+            None,
+            (),
+            "beyond.shares",
+            "not shown here",
+            "predicted only, from the limit; see the table",
+        ),
     ),
-    experiments=(CURVES, RULES, PHASES, ENDS),
-    claims=curves.CLAIMS + ends.CLAIMS + flips.CLAIMS,
+    experiments=(CURVES, RULES, PHASES, ENDS, NETWORKS, SHARES),
+    claims=curves.CLAIMS + ends.CLAIMS + flips.CLAIMS + networks.CLAIMS,
 )

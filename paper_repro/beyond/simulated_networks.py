@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sims import objectives, rules
 from sims.data import sampling
 from sims.models import networks
-from sims.objectives import Minibatch
+from sims.objectives import Batch
 from spec.problems import SignalNoiseMixture
 from spec.training import Training
 from theory.mean_field.networks import TwoLayer
@@ -35,11 +35,11 @@ class Trace(NamedTuple):
     v (units,), signal = W e_1 (units,), gram = W W^T (units, units); fit and loss of clean and mislabelled examples.
     """
 
-    v: FloatArray
-    signal: FloatArray
-    gram: FloatArray
-    accuracy: FloatArray
-    loss: FloatArray
+    v: Any
+    signal: Any
+    gram: Any
+    accuracy: Any
+    loss: Any
 
     @property
     def last_norm(self) -> FloatArray:
@@ -83,7 +83,7 @@ def _one(kind: Any, descent: Descent, traced: Any, key: jax.Array) -> Trace:
     draw, begin, chance = jax.random.split(key, 3)
     train = sampling.sample(problem, draw, dtype=jnp.float64, n_test=2).train
     rule = rules.bind(jax.tree.unflatten(kind, traced), rules.Context(train, None, chance))
-    aim, batch = objective(network), Minibatch(train.x, train.t)
+    aim, batch = objective(network), Batch(train.x, train.t)
     speed = {"W": 1.0, "v": network.second}
 
     def step(carry: Any, _: None) -> tuple[Any, Trace]:

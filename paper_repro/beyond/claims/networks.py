@@ -124,7 +124,7 @@ SHRINKAGE = replace(
     predicted=_shrunk,
 )
 
-SIZES = (24, 96, 384)
+SIZES = (16, 64, 256)
 PER_SEED = 8  # trainings for each seed: a slope needs many
 SHORT = replace(TRAINING, epochs=4)
 LAST_NORM = NAMES.index("last_norm")

@@ -1,0 +1,149 @@
+"""Networks of a few units, predicted and simulated: SGD, L-SAM, J-SAM and 1-SAM, and the error against the size."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from figures import mean_field as draw
+from paper_repro.beyond.experiments import curves
+from paper_repro.beyond.simulated_networks import Descent, Trace, trace
+from paper_repro.registry import Experiment, FigureBinding, Parts
+from spec.fields import Checked, Count, Grid, NoiseRate, NonNegative, Positive, Seeds
+from spec.problems import SignalNoiseMixture
+from spec.rules import JacobianSam, LogitSam, Rule, Sam, Sgd
+from spec.seeds import named_seed
+from spec.training import Training
+from theory.mean_field import Accuracy
+from theory.mean_field.matrix import Law
+from theory.mean_field.networks import TwoLayer, prediction
+from theory.mean_field.setting import Draws
+
+QUANTITIES = ("test_accuracy", "clean_accuracy", "mislabelled_accuracy", "last_norm")
+
+
+@dataclass(frozen=True)
+class Networks(Checked):
+    """Sizes d with n = alpha d; c = rho ||x||; the network before training."""
+
+    sizes: Grid[Count] = (500, 2000)
+    alpha: Positive = 0.8
+    B: NonNegative = 1.5
+    Delta: NoiseRate = 0.25
+    c: NonNegative = 1.0
+    network: TwoLayer = TwoLayer()
+    training: Training = Training(eta=0.5, epochs=30)
+    samples: Count = 2048
+    seeds: Seeds = 8
+
+
+def problem(config: Networks, d: int) -> SignalNoiseMixture:
+    """The mixture of dimension d."""
+    return SignalNoiseMixture(n=round(config.alpha * d), d=d, B=config.B, Delta=config.Delta)
+
+
+def rules(law: SignalNoiseMixture, c: float) -> tuple[Rule, ...]:
+    """The four of Section 4.1, at rho = c/||x||."""
+    rho = c / float(np.sqrt(law.B**2 + law.gamma**2 * law.d))
+    return Sgd(), LogitSam(rho), JacobianSam(rho), Sam(rho)
+
+
+def descents(config: Networks, d: int) -> list[Descent]:
+    """Every rule at one size."""
+    law = problem(config, d)
+    return [Descent(rule, law, config.training, config.network) for rule in rules(law, config.c)]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What determines a predicted curve."""
+
+    descent: Descent
+    accuracy: Accuracy
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What determines simulated curves."""
+
+    descent: Descent
+    seeds: int
+
+
+def predict(unit: Predicted) -> xr.Dataset:
+    """The curve."""
+    return prediction.curves(*unit.descent, accuracy=unit.accuracy)
+
+
+def simulate(unit: Simulated) -> xr.Dataset:
+    """Curves of all seeds, (seed, epoch)."""
+    descent = unit.descent
+    found = trace(descent, named_seed(f"beyond.networks/{descent.problem.d}"), unit.seeds)
+    data = {
+        "test_accuracy": exact(descent, found),
+        "clean_accuracy": found.accuracy[..., 0],
+        "mislabelled_accuracy": found.accuracy[..., 1],
+        "last_norm": found.last_norm,
+    }
+    return xr.Dataset({name: (("seed", "epoch"), values) for name, values in data.items()})
+
+
+def exact(descent: Descent, found: Trace) -> np.ndarray:
+    """The test accuracy of weights: K fields of a fresh example are normal, (seeds, epochs)."""
+    law, network = descent.problem, descent.network
+    normals = Draws(Accuracy(), 0).normals("test", len(network.v), prediction.TEST_SAMPLES)
+    noise = Law(law.n / law.d, law.B, law.gamma, law.noise == "isotropic")
+
+    def one(v: np.ndarray, signal: np.ndarray, gram: np.ndarray) -> float:
+        values, vectors = np.linalg.eigh(gram - np.outer(signal, signal))
+        rest = vectors * np.sqrt(np.maximum(values, 0))
+        return prediction.test_accuracy(noise, network.unit, np.column_stack([v, signal, rest]), normals)
+
+    seeds, epochs = found.v.shape[:2]
+    return np.array([[one(found.v[i, j], found.signal[i, j], found.gram[i, j]) for j in range(epochs)]
+                     for i in range(seeds)])  # fmt: skip
+
+
+def run(config: Networks, parts: Parts) -> xr.Dataset:
+    """Both sides; dimensions run, epoch and, of the simulation, size and seed."""
+    accuracy = Accuracy(config.samples, 4, "beyond.networks")
+    chosen = descents(config, max(config.sizes))
+    stated = xr.concat(parts.map(predict, [Predicted(one, accuracy) for one in chosen]), dim="run")
+    units = [Simulated(one, config.seeds) for d in config.sizes for one in descents(config, d)]
+    found, count = parts.map(simulate, units), len(chosen)
+    rows = [xr.concat(found[i : i + count], dim="run") for i in range(0, len(found), count)]
+    simulated = xr.concat(rows, dim="size").assign_coords(size=list(config.sizes))
+    data = {f"predicted_{name}": stated[name] for q in QUANTITIES for name in (q, f"{q}_error")}
+    data |= {f"simulated_{name}": simulated[name] for name in QUANTITIES}
+    whole = xr.Dataset(data).assign_coords(method=("run", [one.rule.name for one in chosen]))
+    return whole.assign(error=curves.errors(whole))
+
+
+NETWORKS = Experiment(
+    id="beyond.networks",
+    title="L-SAM and J-SAM in networks of a few units, predicted",
+    question="Is it the Jacobian that makes SAM's gain in a network, and does the limit give the curves?",
+    config={
+        "smoke": Networks(sizes=(40,), training=Training(0.5, 4), samples=256, seeds=3),
+        "standard": Networks(),
+        "full": Networks(sizes=(500, 2000, 8000), samples=8192, seeds=16),
+    },
+    units=lambda config: 4 * (1 + len(config.sizes)),
+    run=run,
+    figures=(
+        FigureBinding(
+            "beyond.networks",
+            "Accuracies of a tanh network along training: prediction and simulation",
+            "Lines: the limit. Marks: means over seeds at the largest d. Test in colour, clean training examples solid "
+            "and mislabelled ones dashed in grey.",
+            draw.curves,
+        ),
+        FigureBinding(
+            "beyond.networks_finite_size",
+            "Distance of one training of a network from the limit",
+            "Root mean square over seeds and training of the test accuracy's error; the grey line falls as d^(−1/2).",
+            draw.finite_size,
+        ),
+    ),
+    tables=curves.tables,
+)
