@@ -108,7 +108,9 @@ def shares(dataset: xr.Dataset) -> Figure:
             gain, fallen = dataset[f"{reading}_gain"].sel(rule=rule), dataset["collapsed"].sel(rule=rule)
             known = str(rule) if rule != "norm" else "SGD + norms"
             tones = np.where(fallen.values > 0, "none", style.colour(known))
-            panel.scatter(gain.values, places, 22, tones, style.marker(known)[0], edgecolors=style.colour(known), label=rule)
+            panel.scatter(
+                gain.values, places, 22, tones, style.marker(known)[0], edgecolors=style.colour(known), label=rule
+            )
         panel.axvline(0, color="0.6")
         panel.set_yticks(places, [str(name) for name in dataset["point"].values])
         panel.set(title=title, xlabel="gain over SGD (points)")
