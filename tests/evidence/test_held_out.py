@@ -1,0 +1,12 @@
+"""The theory in high dimension against trainings that it has not seen."""
+
+import pytest
+
+from tests.evidence.held_out import compared, held_out
+
+pytestmark = pytest.mark.evidence
+
+
+@pytest.mark.parametrize("i", range(24))
+def test_a_training_is_predicted(i: int) -> None:
+    assert compared(held_out(4000)[i], f"held out {i}")["excess"] <= 0
