@@ -132,8 +132,8 @@ PAPER = Paper(
             ("baek2024.linear_split",),
             "baek2024.digits_ablation",
             "holds in part",
-            "shown on digits at one common ρ; L-SAM gains too once its ρ is tuned; in the linear model L-SAM is 1-SAM; for "
-            "networks of a few units in high dimension it is predicted where each makes the gain: see beyond.shares",
+            "shown on digits at one common ρ; L-SAM gains too once its ρ is tuned; in the linear model L-SAM is 1-SAM; "
+            "for networks of a few units in high dimension it is predicted where each makes the gain: see beyond.shares",
         ),
         Statement(
             "Section 4.2, Proposition 4.1",
