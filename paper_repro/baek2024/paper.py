@@ -133,7 +133,7 @@ PAPER = Paper(
             "baek2024.digits_ablation",
             "holds in part",
             "shown on digits at one common ρ; L-SAM gains too once its ρ is tuned; in the linear model L-SAM is 1-SAM; "
-            "for networks of a few units in high dimension it is predicted where each makes the gain: see beyond.shares",
+            "where each makes the gain in networks of a few units is predicted by beyond.shares",
         ),
         Statement(
             "Section 4.2, Proposition 4.1",
