@@ -65,9 +65,7 @@ def has_factors(model: Model, params: Params, x: Any, ascent: Ascent = "all") ->
 
 def require_separate(model: Model, params: Params, x: Any) -> None:
     """Raise InputError where the output for an example depends on the others in its batch, or on its place there."""
-    shapes = _shapes(params, x)
-    traced = jax.make_jaxpr(lambda leaves, x: model.apply(jax.tree.unflatten(shapes.tree, leaves), x))
-    mixed, placed = _verdict(traced(list(shapes.leaves), shapes.batch(PROBED)))
+    mixed, placed = _verdict(model, _shapes(params, x))
     if mixed:
         raise InputError(
             "sharpness must be 'batch' for a model in which the examples of a batch change one another's outputs, as "
@@ -166,7 +164,10 @@ class _Verdict(NamedTuple):
 _verdicts: dict[str, _Verdict] = {}  # of networks, by what they look like when traced
 
 
-def _verdict(closed: core.ClosedJaxpr) -> _Verdict:
+@lru_cache(maxsize=64)
+def _verdict(model: Model, shapes: _Shapes) -> _Verdict:
+    traced = jax.make_jaxpr(lambda leaves, x: model.apply(jax.tree.unflatten(shapes.tree, leaves), x))
+    closed = traced(list(shapes.leaves), shapes.batch(PROBED))
     text = hashlib.sha256(str(closed).encode()).hexdigest()
     if text not in _verdicts:
         _verdicts[text] = _probed(closed)
