@@ -14,8 +14,9 @@ test: $(VENV)/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not evidence"
 
 evidence: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,peers,cluster]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,peers,cluster,equinox,flax]"
 	XLA_FLAGS= $(BIN)/python -m pytest -n 2 -m evidence
+	$(BIN)/python -m pytest tests/sims/models/test_adapters.py tests/test_own_network_page.py
 	$(BIN)/python -m tests.mutants
 
 mutants: $(VENV)/installed
