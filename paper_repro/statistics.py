@@ -41,7 +41,7 @@ def interval(values: xr.DataArray | np.ndarray, *, level: float = 0.95) -> Inter
     """
     v = np.asarray(values, dtype=float)
     require(v.ndim == 1 and v.size >= 2, "values", v.shape, "a vector of at least two seeds")
-    half = stats.t.ppf(0.5 + level / 2, v.size - 1) * v.std(ddof=1) / np.sqrt(v.size)
+    half = t_threshold(1 - level, 2, v.size) * v.std(ddof=1) / np.sqrt(v.size)
     return Interval(float(v.mean()), float(v.mean() - half), float(v.mean() + half))
 
 
