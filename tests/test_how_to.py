@@ -56,7 +56,7 @@ for name in params:
 (upweighting,) = papers.chosen_experiments(["baek2024.upweighting"])
 assert "baek2024.amplification_bounds" in [f.id for f in upweighting.figures]
 assert bounds(explore("baek2024.upweighting", "smoke")).axes[0].lines
-assert papers.PAPERS[0].key == "somebody2027"
+assert papers.PAPERS[0].key == "doe2027"
 print("kept")
 """
 
