@@ -9,7 +9,13 @@ from spec.validation import InputError
 
 T = TypeVar("T", Experiment, Claim)
 
-PAPERS: tuple[Paper, ...] = (baek2024.PAPER, luong2026.PAPER, zhang2025.PAPER, xu2026.PAPER, beyond.PAPER)
+PAPERS: tuple[Paper, ...] = (
+    baek2024.PAPER,
+    luong2026.PAPER,
+    zhang2025.PAPER,
+    xu2026.PAPER,
+    beyond.PAPER,
+)
 
 
 def experiments() -> tuple[Experiment, ...]:
