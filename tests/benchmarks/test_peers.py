@@ -88,6 +88,7 @@ def test_ratios_say_which_side_is_faster():
 def test_unknown_sections_are_named():
     with pytest.raises(
         InputError,
-        match="SECTION must be one of steps, down_weighting, sweeps, kernels, meta, epochs, memory, got 'step'",
+        match="SECTION must be one of steps, down_weighting, sweeps, kernels, meta, epochs, mean_field, memory, "
+        "got 'step'",
     ):
         main(["step"])

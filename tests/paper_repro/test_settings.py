@@ -51,35 +51,31 @@ WRONG = {
 }
 # Aspect ratios, lengths and strengths of the experiments on the high-dimensional limit.
 BEYOND = {
-    "Curves.alpha",
-    "Curves.c",
-    "Rules.alpha",
-    "Rules.c",
-    "Rules.clean",
-    "Phases.alpha",
-    "Phases.c",
-    "Phases.clean",
-    "Ends.alpha",
-    "Ends.c",
-    "Ends.decay",
+    f"{kind}.{name}" for kind in ("Curves", "Phases", "Ends", "Rules", "Networks", "Shares") for name in ["alpha", "c"]
 }
+BEYOND |= {"Phases.clean", "Rules.clean", "Ends.decay", "Shares.B", "Shares.second", "base.alpha", "base.c"}
+LAYERS = {f"{of}network.{name}" for of in ("", "base.") for name in ("v", "second")}
 # What is meant all the same, by the kind of the value that stands in the field.
 TAKEN = {
     ("float", "2.5"): {"B", "gamma", "rho", "eta", "mean", "delta", "norm", "beta", "strength", "usual_strength"}
     | {"weight_decay", "scale", "imbalance"}
-    | BEYOND,
+    | BEYOND
+    | LAYERS,
     ("float", "2**31"): {"B", "gamma", "rho", "eta", "mean", "delta", "beta", "strength", "usual_strength"}
     | {"weight_decay", "scale", "imbalance", "norm"}
-    | BEYOND,
-    ("float", "-1"): {"Toy.alpha", "Composition.alpha"},
-    ("tuple", "-1"): {"SignalMemory.alpha", "overlaps", "across"},
+    | BEYOND
+    | LAYERS,
+    ("float", "-1"): {"Toy.alpha", "Composition.alpha", "network.overlap", "base.network.overlap"},
+    ("tuple", "-1"): {"SignalMemory.alpha", "overlaps", "across", "network.v", "base.network.v"},
     ("tuple", "2.5"): {"C", "J", "rho", "rho_batch", "penalty", "overlaps", "eta", "beta", "ratios", "across"}
     | {"strength", "multiples", "gamma"}
-    | BEYOND,
+    | BEYOND
+    | LAYERS,
     ("tuple", "2**31"): {"J", "rho", "rho_batch", "penalty", "overlaps", "eta", "beta", "ratios", "across"}
     | {"strength", "multiples", "gamma"}
-    | BEYOND,
-    ("tuple", "twice the same"): {"network.hidden", "KernelBlocks.hidden", "start"},
+    | BEYOND
+    | LAYERS,
+    ("tuple", "twice the same"): {"network.v", "base.network.v", "network.hidden", "KernelBlocks.hidden", "start"},
     ("tuple", "()"): {"only"},
     ("NoneType", "None"): {"path", "classes", "batch"},
     ("int", "None"): {"batch"},

@@ -13,6 +13,7 @@ from spec.rules import Regularised
 from spec.training import Training
 from theory.mean_field import Accuracy
 from theory.mean_field.networks import TwoLayer, collapse, prediction
+from theory.mean_field.networks.units import Unit
 
 D = 4000  # where d counts: in the ascent's share along v
 NAMES = ("SGD", "L-SAM", "J-SAM", "1-SAM", "norm")
@@ -24,7 +25,7 @@ class Shares(Checked):
     """One setting, and others that differ from it in one thing; units of the network, ratios of its step sizes."""
 
     base: Networks = Networks(network=TwoLayer(second=0.5))
-    unit: tuple[str, ...] = ("linear", "erf", "relu")
+    unit: Grid[Unit] = ("linear", "erf", "relu")
     c: Grid[NonNegative] = (0.5, 2.0)
     Delta: Grid[NoiseRate] = (0.1, 0.4)
     alpha: Grid[Positive] = (0.3, 3.0)

@@ -123,7 +123,7 @@ CLUSTERS = Claim(
 
 def _targets(case: Outputs) -> np.ndarray:
     seen = Seen(*map(jnp.asarray, (case.logits, case.hidden, case.t, case.t)))
-    return np.asarray(targets("highest", seen, jax.random.key(0)), dtype=float)
+    return np.asarray(targets("highest", seen, jax.random.key(case.seed)), dtype=float)
 
 
 TARGET = Claim(

@@ -16,7 +16,7 @@ from theory import ntk
 from theory.reweighting import recursion as theory
 
 WIDTHS = (64, 256, 1024)
-WIDE = {"beta": 0.5, "eta": 0.05, "steps": 12}
+WIDE = {"beta": 0.5, "eta": 0.1, "steps": 12}
 
 
 def wide(sample: Sample) -> tuple[TwoClasses, jax.Array]:

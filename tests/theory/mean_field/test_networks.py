@@ -223,7 +223,7 @@ def test_what_is_not_predicted_is_refused_in_one_sentence(rule, problem, network
 
 
 def test_bad_networks_are_named() -> None:
-    with pytest.raises(InputError, match="number of units must be at most 8"):
+    with pytest.raises(InputError, match="v must be of at most 8 units"):
         networks.TwoLayer((1.0,) * 9)
     with pytest.raises(InputError, match="unit must be one of"):
         networks.TwoLayer(unit="sigmoid")

@@ -81,7 +81,7 @@ def test_first_order_is_the_hessian_along_the_gradient(rng):
     slope, product = (np.ravel(v) for v in numeric(*(v[:, 0] for v in draw), labels[:, 0]))
     np.testing.assert_allclose(slope, product, rtol=1e-10)
     w, x, t = draw[0][:, 0], np.stack([draw[1][:, 0], draw[2][:, 0]]), labels[:, 0]
-    g = dw.logistic.gradient(Sam(0.0), w, x, t)
+    g = dw.regression.gradient(Sam(0.0), w, x, t)
     np.testing.assert_allclose(dw.first_order_ratio(w, x, t, 0.3), 1 + 0.3 * slope / g, rtol=1e-9)
 
 

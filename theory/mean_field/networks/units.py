@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf
 
-from spec.validation import require, require_choice, require_integer, require_real
+from spec.fields import Checked, Finite, NonNegative
+from spec.validation import require
 
 FloatArray = NDArray[np.float64]
 Unit = Literal["linear", "tanh", "erf", "relu"]
@@ -15,28 +16,23 @@ WIDEST = 8
 
 
 @dataclass(frozen=True)
-class TwoLayer:
+class TwoLayer(Checked):
     """f(x) = sum_k v_k phi(<w_k, x>) before training: at most 8 units, and how fast the last layer learns.
 
     v: the last layer. scale, overlap: norm of every w_k and its part along e_1; their other parts are independent
     random directions. second: step size of v over that of W; 0 leaves v fixed, and its weight decay too.
     """
 
-    v: tuple[float, ...] = (1.0, 0.8, -0.6)
+    v: tuple[Finite, ...] = (1.0, 0.8, -0.6)
     unit: Unit = "tanh"
-    scale: float = 1.0
-    overlap: float = 0.0
-    second: float = 1.0
+    scale: NonNegative = 1.0
+    overlap: Finite = 0.0
+    second: NonNegative = 1.0
 
     def __post_init__(self) -> None:
-        require_integer("the number of units", len(self.v), at_least=1)
-        require(len(self.v) <= WIDEST, "the number of units", len(self.v), f"at most {WIDEST}")
-        for value in self.v:
-            require_real("v", value, low=-np.inf)
-        require_choice("unit", self.unit, ("linear", "tanh", "erf", "relu"))
-        require_real("scale", self.scale, low=0.0)
+        super().__post_init__()
+        require(len(self.v) <= WIDEST, "v", self.v, f"of at most {WIDEST} units")
         require(abs(self.overlap) <= self.scale, "overlap", self.overlap, f"at most the norm {self.scale} in size")
-        require_real("second", self.second, low=0.0)
 
 
 def value(unit: Unit, H: FloatArray) -> FloatArray:
