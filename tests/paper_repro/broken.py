@@ -28,7 +28,12 @@ def turned(a: np.ndarray) -> np.ndarray:
     return -a - 0.01
 
 
-WAYS: tuple[Wrong, ...] = (turned, up)
+def bent(a: np.ndarray) -> np.ndarray:
+    """A wrong power, for formulas that are claimed up to a factor."""
+    return np.sign(a) * np.abs(a) ** 1.5
+
+
+WAYS: tuple[Wrong, ...] = (turned, up, bent)
 EXCHANGED = {"A": "B", "B": "C", "C": "A", "": "A", "noise": "clean", "clean": "noise"}
 
 
@@ -41,10 +46,15 @@ def perturbed(value: Any, way: Wrong) -> Any:
         return type(value)(*leaves) if hasattr(value, "_fields") else tuple(leaves)
     a = np.asarray(value)
     if a.dtype.kind in "US":
-        return np.vectorize(EXCHANGED.__getitem__, otypes=[a.dtype])(a)
+        return np.vectorize(_exchanged, otypes=[a.dtype])(a)
     if a.dtype.kind == "b":
         return ~a
     return way(value) if isinstance(value, np.ndarray) else type(value)(way(value))
+
+
+def _exchanged(label: str) -> str:
+    """Another label; of a word made of labels, every letter."""
+    return EXCHANGED[label] if label in EXCHANGED else "".join(EXCHANGED.get(letter, "A") for letter in label)
 
 
 def _wrong_function(function: Any, way: Wrong) -> Any:

@@ -21,13 +21,17 @@ ETA, STEPS = 0.1, 160
 SOURCE = "Baek et al. (2024), Section 3 (linear experiment); derived here"
 
 
-@cache
 def _accuracies(law: SignalNoiseMixture, sample: Sample, scale: float, rho: float) -> np.ndarray:
-    """Exact test accuracy after every step of full-batch 1-SAM (rho = 0: GD) from N(0, scale^2/d), (seeds, STEPS)."""
+    """Exact test accuracy after every step, (seeds, STEPS)."""
+    return mixture.accuracy(law, _weights(law, sample, scale, rho))
+
+
+@cache
+def _weights(law: SignalNoiseMixture, sample: Sample, scale: float, rho: float) -> np.ndarray:
+    """Weights after every step of full-batch 1-SAM (rho = 0: GD) from N(0, scale^2/d), (seeds, STEPS, d)."""
     start = scale * np.random.default_rng(sample.seed).normal(size=(sample.count, law.d)) / np.sqrt(law.d)
     train = draws(law, sample).train
-    paths = np.asarray(_paths(start, train.x, train.t, jnp.asarray(rho)))
-    return mixture.accuracy(law, paths)
+    return np.asarray(_paths(start, train.x, train.t, jnp.asarray(rho)))
 
 
 @jax.jit

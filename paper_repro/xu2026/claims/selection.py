@@ -23,7 +23,7 @@ def _strengths(_: Sample, start: int = 0) -> np.ndarray:
     return np.array([compensation.progress(schedule, jnp.int32(STEPS * (e + start) + 2)) for e in range(EPOCHS - 1)])
 
 
-def _stated_strengths(_: Sample, shape: Callable[[Any], Any] = stated.schedule) -> np.ndarray:
+def _stated_strengths(_: Sample, shape: Callable[[Any], Any]) -> np.ndarray:
     return np.asarray(shape(np.arange(1, EPOCHS) / EPOCHS))
 
 
@@ -35,7 +35,7 @@ SCHEDULE = Claim(
     regime="t = e/epochs in epoch e = 1, 2, ...",
     tolerance=Exact(),
     setup=lambda s: s,
-    predicted=_stated_strengths,
+    predicted=lambda s: _stated_strengths(s, stated.schedule),
     measured=_strengths,
     mutants=(
         Mutant("linear", predicted=partial(_stated_strengths, shape=lambda t: t)),

@@ -106,7 +106,7 @@ def _centred_signs(_: Sample, factor: float = 1.0, common: float = 0.0) -> Float
         x = np.repeat(root, 2, axis=0)
         y = np.array([1.0, 1.0, -1.0, -1.0])
         limit = regrowth.centring_threshold(same, different)
-        for asymmetry in (0.9 * factor * limit, min(1.1 * factor * limit, 0.99)):
+        for asymmetry in (0.999 * factor * limit, min(1.001 * factor * limit, 0.99)):
             residuals = np.where(y > 0, 1 + asymmetry, 1 - asymmetry)  # 1 - y f of clean examples at f = 0
             found.append(np.min(_couplings(x, y, y * residuals)))
     return np.array(found)[None]
