@@ -10,6 +10,7 @@ import xarray as xr
 from paper_repro.beyond.claims import curves as curve_claims
 from paper_repro.beyond.claims import ends as end_claims
 from paper_repro.beyond.claims import flips, wrong
+from paper_repro.beyond.claims.whole import Model
 from paper_repro.beyond.experiments import curves, ends, phases, rules
 
 
@@ -50,6 +51,15 @@ def test_cases_of_claims_are_what_they_say(monkeypatch):
     law = end_claims.PROBLEM
     assert asked[0][1] == pytest.approx(0.13 * np.sqrt(law.B**2 + law.gamma**2 * law.d))
     np.testing.assert_array_equal(wrong._NoResponse.response(SimpleNamespace(s=np.ones(3)), np.ones(5)), 0)
+
+
+def test_mutants_of_a_model_are_of_another_rule_or_closure():
+    said = Model("", "", "", "", lambda descent, closure=1: np.array([descent.rule, closure]), lambda *_: np.zeros(2))
+    case = (None, curve_claims.Descent(5, curve_claims.PROBLEM, curve_claims.TRAINING))
+    right, wrong_rule, wrong_closure = said.whole("", "", case[1], ()), said.ruled("", 6), said.closed("", 2)
+    np.testing.assert_array_equal(right.predicted(case), [5, 1])
+    np.testing.assert_array_equal(wrong_rule.predicted(case), [6, 1])
+    np.testing.assert_array_equal(wrong_closure.predicted(case), [5, 2])
 
 
 def test_rules_are_told_by_best_and_last_accuracy():

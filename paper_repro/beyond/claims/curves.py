@@ -1,15 +1,15 @@
 """Claims on whole trainings: what the limit predicts against samples, for one rule of every kind."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from paper_repro.beyond.claims.whole import Model
 from paper_repro.beyond.claims.wrong import NO_ASCENT_MEMORY, NO_JUMPS, NO_RESPONSE
 from paper_repro.beyond.simulated import NAMES, Descent, at_end
-from spec.claims import Asymptotic, Claim, MonteCarlo, Mutant, Sample
+from spec.claims import Asymptotic, Claim, Mutant, Sample
 from spec.clean_subset import CleanSubset
 from spec.problems import SignalNoiseMixture
 from spec.rules import (
@@ -19,7 +19,6 @@ from spec.rules import (
     MetaReweight,
     NoiseCompensated,
     OracleSelection,
-    Rule,
     Sam,
 )
 from spec.training import Training
@@ -44,34 +43,7 @@ def _stated(descent: Descent, closure: Closure = prediction.EXACT) -> np.ndarray
     return prediction.at_end(NAMES, descent.rule, problem, descent.training, Start(descent.scale), **options)
 
 
-def _whole(name: str, statement: str, descent: Descent, mutants: tuple[Mutant, ...]) -> Claim:
-    """A claim on NAMES at the end of one descent; setup adds the sample."""
-    return Claim(
-        id=f"beyond.{name}",
-        origin="derived",
-        source=OURS,
-        statement=statement,
-        regime=REGIME,
-        tolerance=MonteCarlo(),
-        setup=lambda sample: (sample, descent),
-        predicted=lambda case: _stated(case[1]),
-        measured=lambda case: at_end(case[1], case[0].seed, case[0].count),
-        mutants=mutants,
-        theory=THEORY,
-        figure="beyond.curves",
-    )
-
-
-def _closed(wrong: str, closure: Closure) -> Mutant:
-    return Mutant(wrong, predicted=lambda case: _stated(case[1], closure))
-
-
-def _of(wrong: str, change: Callable[[Descent], Descent]) -> Mutant:
-    return Mutant(wrong, predicted=lambda case: _stated(change(case[1])))
-
-
-def _ruled(wrong: str, rule: Rule) -> Mutant:
-    return _of(wrong, lambda descent: descent._replace(rule=rule))
+MODEL = Model(OURS, REGIME, THEORY, "beyond.curves", _stated, at_end)
 
 
 def _inverted(descent: Descent) -> Descent:
@@ -86,59 +58,59 @@ def _reversed(descent: Descent) -> Descent:
     return descent._replace(rule=rule)
 
 
-ONE_SAM = _whole(
+ONE_SAM = MODEL.whole(
     "one_sam",
     "1-SAM with momentum and weight decay: F = -sigma(c - z) with c = rho ||x||, and every example is remembered.",
     Descent(Sam(RHO), PROBLEM, replace(TRAINING, momentum=0.5, weight_decay=0.05)),
     (
-        _closed("response dropped", NO_RESPONSE),
-        _of("n/d inverted", _inverted),
-        _of("ascent reversed", _reversed),
-        _ruled("J-SAM, which is descent here", JacobianSam(RHO)),
+        MODEL.closed("response dropped", NO_RESPONSE),
+        MODEL.of("n/d inverted", _inverted),
+        MODEL.of("ascent reversed", _reversed),
+        MODEL.ruled("J-SAM, which is descent here", JacobianSam(RHO)),
     ),
 )
 
-BATCH_SAM = _whole(
+BATCH_SAM = MODEL.whole(
     "n_sam",
     "n-SAM: the ascent is one vector whose length is a number, and it remembers the examples as the weights do.",
     Descent(N_SAM, PROBLEM, TRAINING),
     (
-        _closed("response dropped", NO_RESPONSE),
-        _closed("memory of the ascent half-step dropped", NO_ASCENT_MEMORY),
-        _of("n/d inverted", _inverted),
-        _of("ascent reversed", _reversed),
+        MODEL.closed("response dropped", NO_RESPONSE),
+        MODEL.closed("memory of the ascent half-step dropped", NO_ASCENT_MEMORY),
+        MODEL.of("n/d inverted", _inverted),
+        MODEL.of("ascent reversed", _reversed),
     ),
 )
 
-SANER = _whole(
+SANER = MODEL.whole(
     "saner",
     "SANER: the response of an entrywise rule is E[f eta], its jump at h = g included.",
     Descent(DownWeight(N_SAM, 1.0, "A"), PROBLEM, replace(TRAINING, eta=1.0)),
     (
-        _closed("jump of the mask dropped", NO_JUMPS),
-        _ruled("another group", DownWeight(N_SAM, 1.0, "B")),
+        MODEL.closed("jump of the mask dropped", NO_JUMPS),
+        MODEL.ruled("another group", DownWeight(N_SAM, 1.0, "B")),
     ),
 )
 
-COMPENSATED = _whole(
+COMPENSATED = MODEL.whole(
     "compensated",
     "NCSAM with a selection of given precision: g* is one more sum over examples, with a memory of its own.",
     Descent(CORRECTED, PROBLEM, TRAINING),
     (
-        _ruled("sign of the compensation turned", replace(CORRECTED, sign=1)),
-        _ruled("precision of a random selection", replace(CORRECTED, selection=OracleSelection(0.25, 0.25))),
-        _closed("response dropped", NO_RESPONSE),
+        MODEL.ruled("sign of the compensation turned", replace(CORRECTED, sign=1)),
+        MODEL.ruled("precision of a random selection", replace(CORRECTED, selection=OracleSelection(0.25, 0.25))),
+        MODEL.closed("response dropped", NO_RESPONSE),
     ),
 )
 
-REWEIGHTED = _whole(
+REWEIGHTED = MODEL.whole(
     "reweighted",
     "Clipped meta-reweighting with as many clean examples as dimensions: two data matrices over the same weights.",
     Descent(MetaReweight(beta=0.5, eta=0.5), PROBLEM, TRAINING, m=PROBLEM.d),
     (
-        _of("a tenth of the clean examples", lambda descent: descent._replace(m=descent.m // 10)),
-        _ruled("a fifth of the rate", MetaReweight(beta=0.1, eta=0.5)),
-        _closed("response dropped", NO_RESPONSE),
+        MODEL.of("a tenth of the clean examples", lambda descent: descent._replace(m=descent.m // 10)),
+        MODEL.ruled("a fifth of the rate", MetaReweight(beta=0.1, eta=0.5)),
+        MODEL.closed("response dropped", NO_RESPONSE),
     ),
 )
 

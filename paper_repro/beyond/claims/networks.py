@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from paper_repro.beyond.claims.whole import Model
 from paper_repro.beyond.claims.wrong_networks import AlongFields, LastLayerMoves, Transposed, WithoutSign
 from paper_repro.beyond.simulated_networks import Descent, at_end
-from spec.claims import Asymptotic, Claim, MonteCarlo, Mutant, Sample
+from spec.claims import Asymptotic, Claim, Mutant, Sample
 from spec.problems import SignalNoiseMixture
 from spec.rules import JacobianSam, LogitSam, Rule, Sam, Sgd
 from spec.training import Training
@@ -36,57 +37,34 @@ def _stated(descent: Descent, closure: type[Pass] = Pass) -> np.ndarray:
     return prediction.at_end(NAMES, *descent, accuracy=DRAWS, closure=closure)
 
 
-def _closed(wrong: str, closure: type[Pass]) -> Mutant:
-    return Mutant(wrong, predicted=lambda case: _stated(case[1], closure))
+MODEL = Model(OURS, REGIME, THEORY, "beyond.networks", _stated, at_end)
+RHO = _rho(PROBLEM)
 
-
-def _ruled(wrong: str, rule: Callable[[float], Rule]) -> Mutant:
-    return Mutant(wrong, predicted=lambda case: _stated(case[1]._replace(rule=rule(_rho(PROBLEM)))))
-
-
-def _whole(name: str, statement: str, descent: Descent, mutants: tuple[Mutant, ...]) -> Claim:
-    """A claim on NAMES at the end of one descent; setup adds the sample."""
-    return Claim(
-        id=f"beyond.{name}",
-        origin="derived",
-        source=OURS,
-        statement=statement,
-        regime=REGIME,
-        tolerance=MonteCarlo(),
-        setup=lambda sample: (sample, descent),
-        predicted=lambda case: _stated(case[1]),
-        measured=lambda case: at_end(case[1], case[0].seed, case[0].count),
-        mutants=mutants,
-        theory=THEORY,
-        figure="beyond.networks",
-    )
-
-
-ONE_SAM = _whole(
+ONE_SAM = MODEL.whole(
     "network_one_sam",
     "1-SAM in a network of tanh units: an ascent moves the example's own fields by c sign(q) p/||p||, p = v*phi'(H).",
-    Descent(Sam(_rho(PROBLEM)), PROBLEM, TRAINING, NETWORK),
+    Descent(Sam(RHO), PROBLEM, TRAINING, NETWORK),
     (
-        _closed("the last layer moves at leading order", LastLayerMoves),
-        _closed("fields move along themselves", AlongFields),
-        _closed("sign of the residual dropped", WithoutSign),
-        _closed("blocks of the response transposed", Transposed),
-        _ruled("J-SAM", JacobianSam),
+        MODEL.closed("the last layer moves at leading order", LastLayerMoves),
+        MODEL.closed("fields move along themselves", AlongFields),
+        MODEL.closed("sign of the residual dropped", WithoutSign),
+        MODEL.closed("blocks of the response transposed", Transposed),
+        MODEL.ruled("J-SAM", JacobianSam(RHO)),
     ),
 )
 
-L_SAM = _whole(
+L_SAM = MODEL.whole(
     "network_l_sam",
     "L-SAM in a network of tanh units: the residual at the moved fields, the Jacobian at the plain ones.",
-    Descent(LogitSam(_rho(PROBLEM)), PROBLEM, TRAINING, NETWORK),
-    (_ruled("J-SAM in its place", JacobianSam), _ruled("SGD", lambda rho: Sgd())),
+    Descent(LogitSam(RHO), PROBLEM, TRAINING, NETWORK),
+    (MODEL.ruled("J-SAM in its place", JacobianSam(RHO)), MODEL.ruled("SGD", Sgd())),
 )
 
-J_SAM = _whole(
+J_SAM = MODEL.whole(
     "network_j_sam",
     "J-SAM in a network of ReLU units: the residual at the plain fields, the Jacobian at the moved ones.",
-    Descent(JacobianSam(_rho(PROBLEM)), PROBLEM, TRAINING, replace(NETWORK, unit="relu")),
-    (_ruled("L-SAM in its place", LogitSam), _ruled("1-SAM", Sam)),
+    Descent(JacobianSam(RHO), PROBLEM, TRAINING, replace(NETWORK, unit="relu")),
+    (MODEL.ruled("L-SAM in its place", LogitSam(RHO)), MODEL.ruled("1-SAM", Sam(RHO))),
 )
 
 
@@ -97,7 +75,7 @@ class _Shrinking(Pass):
 
     def gradient(self, q: np.ndarray, point: Any) -> np.ndarray:
         g = super().gradient(q, point)
-        size = self.batch.mean(np.abs(q)) * _rho(PROBLEM) * self.batch.length
+        size = self.batch.mean(np.abs(q)) * RHO * self.batch.length
         g[:, :1] += self.factor * size * point.v / np.linalg.norm(point.v)
         return g
 
@@ -111,11 +89,11 @@ def _shrunk(case: Any, closure: type[Pass] = _Shrinking) -> np.ndarray:
 
 
 SHRINKAGE = replace(
-    _whole(
+    MODEL.whole(
         "network_shrinkage",
         "Proposition 4.1 in high dimension: J-SAM of linear units is SGD with c E|q| v/||v|| added to the gradient of "
         "v; the penalty of activations vanishes.",
-        Descent(JacobianSam(_rho(PROBLEM)), PROBLEM, TRAINING, replace(NETWORK, unit="linear")),
+        Descent(JacobianSam(RHO), PROBLEM, TRAINING, replace(NETWORK, unit="linear")),
         (
             Mutant("no shrinkage: SGD", predicted=partial(_shrunk, closure=Pass)),
             Mutant("shrinkage doubled", predicted=partial(_shrunk, closure=_Doubled)),
