@@ -18,7 +18,9 @@ from sims.objectives import Batch, Objective, cross_entropy, logistic
 from sims.rules import Context, begin_epoch, bind, gradient, init
 from spec.networks import LeNet
 from spec.rules import (
+    Bootstrapped,
     CompensationSchedule,
+    CoTeaching,
     DownWeight,
     FeatureReweight,
     FixedReweight,
@@ -40,6 +42,8 @@ from spec.rules import (
     Sam,
     Sgd,
     Vasso,
+    WeightedBy,
+    WeightNet,
     Without,
 )
 
@@ -78,6 +82,7 @@ COMPOSED = [
     DownWeight(Sam(RHO, "batch", "adaptive")),
     Without(LogitSam(RHO, 2), "A"),
     Only(DownWeight(Sam(RHO), 0.5), "B"),
+    Bootstrapped(Sam(RHO, "batch"), 0.7, "soft"),
 ]
 # Rules that are bound to a training split, and one around such a rule.
 COMPENSATED = NoiseCompensated(Sam(RHO, "batch"), 0.9, CompensationSchedule(1, 1), OracleSelection(1.0))
@@ -91,6 +96,9 @@ BOUND = [
     FeatureReweight(),
     FixedReweight(1.0, 0.5),
     DownWeight(COMPENSATED),
+    WeightNet(0.5, 0.3, hidden=5),
+    WeightedBy(DownWeight(Sam(RHO, "batch")), MetaReweight(2.0, 0.3)),
+    CoTeaching(Sam(RHO, "batch"), 0.5, 0.1),
 ]
 EVERY: list[Rule] = [*RULES, *COMPOSED, *BOUND]
 

@@ -10,7 +10,8 @@ base, bound            the contract, and what a rule is bound to
 ascent, sam, family    ascent steps; SGD, 1-, m- and n-SAM, L-SAM, J-SAM; GSAM, FSAM, VaSSO
 down_weighting, masks  wrappers by the element-wise ratio, and their controls
 compensation, selection     NCSAM, and which examples it takes under which labels
-schemes, meta_reweighting, feature_reweighting     example weights
+schemes, meta_reweighting, feature_reweighting, weight_net     example weights
+noisy_labels           bootstrapped and weighted losses, Co-teaching
 
 All modules of this package are imported with it, so that every rule is known.
 """

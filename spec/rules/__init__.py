@@ -1,4 +1,4 @@
-"""Update rules, by family: SGD and SAM, variants of n-SAM, wrappers, masks, compensations, schemes of example weights.
+"""Update rules, by family: SGD and SAM, variants of n-SAM, wrappers, masks, compensations, schemes, noisy labels.
 
 Every rule is a frozen record derived from `Rule`; sims.rules gives each its gradient. Wrappers and masks go around any
 rule, compensations around those with an ascent step of their own.
@@ -7,6 +7,7 @@ base, sam, family     the contract; SGD, 1-, m- and n-SAM, L-SAM, J-SAM; GSAM, F
 wrappers, masks       rules around a rule, by the element-wise ratio, and their controls
 compensation          NCSAM, its selections and schedule, the oracle ascent
 schemes               weights of examples from a clean subset
+noisy_labels          bootstrapped losses, a rule on weighted losses, Co-teaching
 """
 
 from spec.rules.base import Rule, Sharpness, is_input, require_number, shaping
@@ -24,6 +25,7 @@ from spec.rules.compensation import (
 )
 from spec.rules.family import Fsam, Gsam, Vasso
 from spec.rules.masks import Mask, Match, OracleMask, RandomMask
+from spec.rules.noisy_labels import Bootstrapped, CoTeaching, WeightedBy
 from spec.rules.sam import (
     ADAPTIVE_OFFSET,
     Ascent,
@@ -35,13 +37,22 @@ from spec.rules.sam import (
     SamFamily,
     Sgd,
 )
-from spec.rules.schemes import FeatureReweight, FixedReweight, MetaReweight, NormalisedReweight, Scheme
+from spec.rules.schemes import (
+    FeatureReweight,
+    FixedReweight,
+    MetaReweight,
+    NormalisedReweight,
+    Scheme,
+    WeightNet,
+)
 from spec.rules.wrappers import DownWeight, Group, Only, Without, Wrapper
 
 __all__ = [
     "ADAPTIVE_OFFSET",
     "Ascent",
+    "Bootstrapped",
     "ClusterSelection",
+    "CoTeaching",
     "Compensation",
     "CompensationSchedule",
     "DownWeight",
@@ -75,6 +86,8 @@ __all__ = [
     "Sharpness",
     "Target",
     "Vasso",
+    "WeightNet",
+    "WeightedBy",
     "Without",
     "Wrapper",
     "is_input",

@@ -6,12 +6,13 @@ c_i = <grad L, grad l_i>, where L is the mean loss of the clean subset,
     MetaReweight        w_i <- clip(w_i + beta c_i), L at a trial step (look-ahead): theta - (eta/n) sum_i w_i grad l_i
     NormalisedReweight  w_i = n max(c_i, 0)/sum_j max(c_j, 0), L at theta (L2RW)
     FeatureReweight     weights from inner products of centred last-layer features, without gradients (FBR)
+    WeightNet           w_i = V(l_i; Theta), a net of the loss (MW-Net); Theta <- Theta + (rate/n) sum_i c_i dV_i/dTheta
     FixedReweight       references: plain training, and the oracle that knows who is mislabelled
 
 MetaReweight accumulates: -dL/dw_i = (eta/n) c_i, so that beta is its rate alpha times eta/n. Theory writes the step of
-the sum, eta/n, as eta.
+the sum, eta/n, as eta. For WeightNet likewise rate is that of Theta's meta-gradient times eta.
 Sources: Zhang et al. (2025) for the first, and its first author's code for the last; Ren et al. (2018), "Learning to
-reweight examples", for the second.
+reweight examples", for the second; Shu et al. (2019), "Meta-Weight-Net", for WeightNet.
 """
 
 from dataclasses import dataclass
@@ -93,6 +94,24 @@ class FeatureReweight(Scheme):
     @property
     def name(self) -> str:
         return "FBR"
+
+
+@dataclass(frozen=True)
+class WeightNet(Scheme):
+    """MW-Net: V(l) = sigmoid(<v, relu(u l + b)> + c) with `hidden` units. eta: step of the look-ahead."""
+
+    rate: float
+    eta: float
+    hidden: int = 100
+
+    def __post_init__(self) -> None:
+        require_number("rate", self.rate, 0.0)
+        require_number("eta", self.eta, 0.0)
+        require_integer("hidden", self.hidden, at_least=1)
+
+    @property
+    def name(self) -> str:
+        return "MW-Net"
 
 
 @dataclass(frozen=True)

@@ -177,7 +177,7 @@ def test_the_oracle_learns_from_correct_labels_alone(setting, key):
 
 def test_unknown_schemes_have_no_weights():
     with pytest.raises(TypeError, match="no weights are defined for 'clip'"):
-        update("clip", None, None, None, None, None, None)
+        update("clip", None, None, None, None, None)
 
 
 @pytest.mark.parametrize(
