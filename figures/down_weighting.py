@@ -17,8 +17,7 @@ def ratio_regions(dataset: xr.Dataset) -> Figure:
     figure, axes = style.panels(dataset.sizes["beta"], width=4.2, height=3.6)
     for ax, beta in zip(axes[0], dataset["beta"].values, strict=True):
         row = dataset.sel(beta=beta)
-        shown = np.clip(row["ratio"].values, -1, 3)
-        image = ax.pcolormesh(row["m_c"], row["m_n"], shown, cmap="RdBu", vmin=-1, vmax=3, shading="nearest",
+        image = ax.pcolormesh(row["m_c"], row["m_n"], row["ratio"], cmap="RdBu", vmin=-1, vmax=3, shading="nearest",
                               rasterized=True)  # fmt: skip
         for name, line in (("dominance", ":"), ("reversal", "--"), ("unit_low", "-"), ("unit_high", "-")):
             inside = np.where(abs(row[name]) <= 5, row[name], np.nan)
@@ -61,17 +60,17 @@ def signal_memory(dataset: xr.Dataset) -> Figure:
 def toy(dataset: xr.Dataset) -> Figure:
     """Loss landscape with trajectories, data with decision boundaries, and loss against step, for the first draw."""
     figure, axes = style.panels(3, width=3.9, height=3.1)
-    script, first = int(dataset["script_steps"]), dataset.isel(seed=0)
+    script = int(dataset["script_steps"])
     left, middle, right = axes[0]
     w_1, w_2 = dataset["w_1"].values, dataset["w_2"].values
-    left.contourf(w_1, w_2, first["landscape"].values.T, levels=30, cmap="viridis")
-    left.contourf(w_1, w_2, first["noisy_landscape"].values.T, levels=[0, 1], colors="red", alpha=0.4)
+    left.contourf(w_1, w_2, dataset["landscape"].values.T, levels=30, cmap="viridis")
+    left.contourf(w_1, w_2, dataset["noisy_landscape"].values.T, levels=[0, 1], colors="red", alpha=0.4)
     colours = {(t, m): c for t, m, c in ((1, 0, "C0"), (-1, 0, "C1"), (1, 1, "C0"), (-1, 1, "C1"))}
     for (t, wrong), colour in colours.items():
-        mask = (first["t"].values == t) & (first["mislabelled"].values == wrong)
-        middle.plot(*first["x"].values[mask].T, "x" if wrong else ".", color=colour, markersize=4)
+        mask = (dataset["t"].values == t) & (dataset["mislabelled"].values == wrong)
+        middle.plot(*dataset["x"].values[mask].T, "x" if wrong else ".", color=colour, markersize=4)
     for name in dataset["rule"].values:
-        row, tone = first.sel(rule=name), TOY_COLOURS[str(name)]
+        row, tone = dataset.sel(rule=name), TOY_COLOURS[str(name)]
         path = row["w"].values[: script + 1]
         left.plot(*path.T, ".-", color=tone, markersize=3, linewidth=0.8, label=str(name))
         left.plot(*path[-1], "*", color=tone, markersize=9)

@@ -14,12 +14,12 @@ def width(dataset: xr.Dataset) -> Figure:
     widths, widest = dataset["width"].values, int(dataset["width"][-1])
     for i, hidden in enumerate(dataset["hidden"].values):
         tone, row = f"C{i}", dataset.sel(hidden=hidden)
-        mean, error = style.mean_and_error(row["error"])
-        axes[0, 0].errorbar(widths, mean, error, fmt="o", color=tone, label=f"{hidden}")
+        mean, half = style.mean_and_interval(row["error"])
+        axes[0, 0].errorbar(widths, mean, half, fmt="o", color=tone, label=f"{hidden}")
         axes[0, 0].plot(widths, mean[0] * np.sqrt(widths[0] / widths), color=tone, linewidth=0.8)
         axes[0, 1].plot(row["angle"], row["limit"], color=tone)
-        mean, error = style.mean_and_error(row["kernel"])
-        axes[0, 1].errorbar(row["angle"], mean, error, fmt="o", color=tone)
+        mean, half = style.mean_and_interval(row["kernel"])
+        axes[0, 1].errorbar(row["angle"], mean, half, fmt="o", color=tone)
     axes[0, 0].set(
         xscale="log", yscale="log", xlabel="width", ylabel="‖K − Θ‖ / ‖Θ‖", title="Lines: width^(−1/2) from the first"
     )

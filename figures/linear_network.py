@@ -28,9 +28,9 @@ def dynamics(dataset: xr.Dataset) -> Figure:
                 lines.append(("mislabelled_margin", style.MISLABELLED))
             for value, line in lines:
                 panel.plot(step, row[value], color=style.colour(method), linestyle=line, linewidth=1, label=method)
-                mean, error = style.mean_and_error(row[f"simulated_{value}"])
+                mean, half = style.mean_and_interval(row[f"simulated_{value}"])
                 look = {"fmt": style.marker(method), "color": style.colour(method), "markersize": 3}
-                panel.errorbar(step[some], mean[some], error[some], **look)
+                panel.errorbar(step[some], mean[some], half[some], **look)
     for panel, title in zip(axes[0], PANELS.values(), strict=True):
         panel.set_xscale("log")
         panel.set_title(title, fontsize=7)

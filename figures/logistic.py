@@ -39,8 +39,8 @@ def clean_noisy_ratio(dataset: xr.Dataset) -> Figure:
         row, tone = dataset.sel(overlap=overlap), f"C{i}"
         rho = row["rho"].values
         axes[0, 0].plot(rho, row["predicted_ratio"], color=tone, label=f"w₁ = {overlap:+.1f}")
-        mean, error = style.mean_and_error(row["simulated_ratio"])
-        axes[0, 0].errorbar(rho, mean, error, fmt="o", color=tone)
+        mean, half = style.mean_and_interval(row["simulated_ratio"])
+        axes[0, 0].errorbar(rho, mean, half, fmt="o", color=tone)
         axes[0, 1].plot(row["C"], row["log_slope"], color=tone)
     axes[0, 0].axhline(1, color="grey", linewidth=0.6)
     axes[0, 0].set(xlabel="ρ", ylabel="clean / mislabelled", title="Ratio of mean gradient norms at fixed w")
@@ -81,10 +81,10 @@ def _toy_row(row: np.ndarray, run: xr.Dataset, tone: Any, label: str) -> None:
     style.curve(row[0], step, run["mislabelled_accuracy"], color=tone, linestyle=style.MISLABELLED)
     exact = run["exact_test_accuracy"].mean("seed")
     row[1].plot(step, exact, color=tone)
-    mean, error = style.mean_and_error(run["test_accuracy"])
+    mean, half = style.mean_and_interval(run["test_accuracy"])
     some = np.unique(np.geomspace(1, len(step), 9).astype(int)) - 1
     shape = style.marker(str(run["method"].values))
-    row[1].errorbar(step[some], mean[some], error[some], fmt=shape, color=tone, markersize=3)
+    row[1].errorbar(step[some], mean[some], half[some], fmt=shape, color=tone, markersize=3)
     row[2].plot(run["clean_loss"].mean("seed"), exact, color=tone, label=label)
     style.curve(row[3], step, run["clean_gradient_norm"] / run["mislabelled_gradient_norm"], color=tone)
     for axes in row:
@@ -121,11 +121,11 @@ def toy_gain(dataset: xr.Dataset) -> Figure:
 
 def _gain_lines(panel: Axes, runs: xr.Dataset, method: str) -> None:
     for name, line in (("best", "-"), ("at_memorisation", "--"), ("final", ":")):
-        mean, error = style.mean_and_error(runs[f"{name}_accuracy"])
+        mean, half = style.mean_and_interval(runs[f"{name}_accuracy"])
         panel.errorbar(
             runs["rho"].values,
             mean,
-            error,
+            half,
             color=style.colour(method),
             marker=style.marker(method),
             linestyle=line,

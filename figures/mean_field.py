@@ -19,8 +19,8 @@ def curves(dataset: xr.Dataset) -> Figure:
         for name, line, grey in groups:
             tone, values = grey or style.colour(method), simulated[f"simulated_{name}_accuracy"].isel(run=k)
             panel.plot(dataset["epoch"], dataset[f"predicted_{name}_accuracy"].isel(run=k), color=tone, linestyle=line)
-            mean, error = style.mean_and_error(values.transpose("seed", "epoch"))
-            panel.errorbar(dataset["epoch"], mean, error, fmt=style.marker(method), color=tone, markersize=2.5)
+            mean, half = style.mean_and_interval(values.transpose("seed", "epoch"))
+            panel.errorbar(dataset["epoch"], mean, half, fmt=style.marker(method), color=tone, markersize=2.5)
         panel.set(title=method, xlabel="step", ylabel="accuracy", ylim=(0.4, 1.02))
     return figure
 

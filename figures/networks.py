@@ -45,16 +45,16 @@ def rho_tuning(dataset: xr.Dataset) -> Figure:
     for panel, name, title in zip(axes[0], names, titles, strict=True):
         for method in dict.fromkeys(dataset["method"].values):
             runs = dataset.isel(run=(dataset["method"] == method).values)
-            mean, error = style.mean_and_error(runs[name])
+            mean, half = style.mean_and_interval(runs[name])
             tone, shape = style.colour(method), style.marker(method)
             if method == "SGD":
                 panel.axhline(mean[0], color=tone, label=method)
-                panel.axhspan(mean[0] - error[0], mean[0] + error[0], color=tone, alpha=0.15, linewidth=0)
+                panel.axhspan(mean[0] - half[0], mean[0] + half[0], color=tone, alpha=0.15, linewidth=0)
                 continue
             rho = runs["rho"].values
             if not np.any(rho):
                 continue  # a penalty has two strengths, and no ρ
-            panel.errorbar(rho, mean, error, color=tone, marker=shape, markerfacecolor="white", label=method)
+            panel.errorbar(rho, mean, half, color=tone, marker=shape, markerfacecolor="white", label=method)
             chosen = runs["chosen"].values
             panel.plot(rho[chosen], mean[chosen], shape, color=tone)
         panel.set(xscale="log", xlabel="ρ", ylabel="accuracy", title=title)
@@ -75,7 +75,7 @@ def ablation(dataset: xr.Dataset) -> Figure:
             axes[0, 0].errorbar(
                 mean,
                 y[k],
-                xerr=[[mean - low], [high - mean]],
+                xerr=style.bar(mean, low, high, seeds=dataset.sizes["seed"]),
                 color=style.colour(method),
                 marker=("o", "s", "D")[j],
                 label=str(reading) if k == 0 else None,
@@ -86,11 +86,12 @@ def ablation(dataset: xr.Dataset) -> Figure:
     axes[0, 0].legend(fontsize=7)
     for k, method in enumerate(methods):
         row = dataset.isel(run=k)
+        across, up = (style.mean_and_interval(row[f"final_{name}_norm"]) for name in ("activation", "last_layer"))
         axes[0, 1].errorbar(
-            float(row["final_activation_norm"].mean("seed")),
-            float(row["final_last_layer_norm"].mean("seed")),
-            xerr=float(row["final_activation_norm"].std("seed")),
-            yerr=float(row["final_last_layer_norm"].std("seed")),
+            across[0],
+            up[0],
+            xerr=across[1],
+            yerr=up[1],
             color=style.colour(method),
             marker=style.marker(method),
             label=method,
@@ -117,7 +118,7 @@ def norms_over_training(dataset: xr.Dataset) -> Figure:
 
 
 def frontier(dataset: xr.Dataset) -> Figure:
-    """Test accuracy at the validated epoch (±1 standard error) against the time of a step (quartiles; SGD = 1)."""
+    """Test accuracy at the validated epoch (95 % interval) against the time of a step (quartiles; SGD = 1)."""
     figure, axes = style.panels(1, width=4.6, height=3.0)
     panel = axes[0, 0]
     for k in range(dataset.sizes["run"]):
@@ -125,11 +126,11 @@ def frontier(dataset: xr.Dataset) -> Figure:
         method = str(run["method"].values)
         # Both forms of the penalty take the same time.
         low, cost, high = run["cost"].sel(rule="SGD + norms" if method.startswith("SGD +") else method).values
-        mean, error = style.mean_and_error(run["selected_test_accuracy"])
+        mean, half = style.mean_and_interval(run["selected_test_accuracy"])
         panel.errorbar(
             cost,
             100 * mean,
-            yerr=100 * error,
+            yerr=100 * half,
             xerr=[[cost - low], [high - cost]],
             color=style.colour(method),
             marker=style.marker(method),
@@ -151,8 +152,8 @@ def shrinkage(dataset: xr.Dataset) -> Figure:
             method, epoch = str(run["method"].values), run["epoch"].values
             tone = style.colour(method)
             panel.plot(epoch, run["predicted_decay"].mean("seed"), color=tone)
-            mean, error = style.mean_and_error(run["measured_decay"])
-            panel.errorbar(epoch, mean, error, color=tone, linestyle="", marker=style.marker(method), label=method)
+            mean, half = style.mean_and_interval(run["measured_decay"])
+            panel.errorbar(epoch, mean, half, color=tone, linestyle="", marker=style.marker(method), label=method)
         panel.axhline(0, color="grey", linewidth=0.6)
         panel.set(xlabel="epoch", ylabel="decay of ‖V‖²/2 over ‖V‖², beyond SGD", title=f"ρ = {rho:g}")
     axes[0, 0].legend(fontsize=7)
@@ -171,7 +172,7 @@ def dependence(dataset: xr.Dataset) -> Figure:
             panel.errorbar(
                 value,
                 mean,
-                [mean - low, high - mean],
+                style.bar(mean, low, high, seeds=int(dataset["seeds"])),
                 color=style.colour(method),
                 marker=style.marker(method),
                 label=method,

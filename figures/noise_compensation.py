@@ -16,8 +16,8 @@ def angles(dataset: xr.Dataset) -> Figure:
         for D, tone in zip(dataset["Delta"].values, tones, strict=True):
             row = dataset.sel(Delta=D, b=b)
             panel.plot(row["a"], row["angle"], color=tone, label=f"Δ = {D:g}")
-            mean, error = style.mean_and_error(row["sampled_angle"])
-            panel.errorbar(row["a_sampled"], mean, error, fmt="o", color=tone)
+            mean, half = style.mean_and_interval(row["sampled_angle"])
+            panel.errorbar(row["a_sampled"], mean, half, fmt="o", color=tone)
         where = "on the axis of the signal" if b == 0 else f"{b:g} off the axis"
         panel.set(xlabel="a, with w = a μ/‖μ‖ + b", ylabel="angle (degrees)", title=where, ylim=(-8, 188))
         panel.set_yticks([0, 45, 90, 135, 180])
@@ -32,8 +32,8 @@ def residuals(dataset: xr.Dataset) -> Figure:
     for D, tone in zip(dataset["Delta"].values, style.shades("1-SAM", dataset.sizes["Delta"]), strict=True):
         row = dataset.sel(Delta=D)
         panel.plot(row["residual"], row["cosine"], color=tone, label=f"Δ = {D:g}")
-        mean, error = style.mean_and_error(row["sampled_cosine"])
-        panel.errorbar(row["mark"], mean, error, fmt="o", color=tone)
+        mean, half = style.mean_and_interval(row["sampled_cosine"])
+        panel.errorbar(row["mark"], mean, half, fmt="o", color=tone)
     panel.axhline(0, color="grey", linewidth=0.6)
     panel.axvline(0.5, color="grey", linewidth=0.6, linestyle=":")
     panel.set(
@@ -50,8 +50,8 @@ def rates(dataset: xr.Dataset) -> Figure:
     for p, tone in zip(dataset["precision"].values, style.shades("1-SAM", dataset.sizes["precision"]), strict=True):
         row = dataset.sel(precision=p)
         left.plot(row["gamma"], row["rate"], color=tone, label=f"π = {p:g}")
-        mean, error = style.mean_and_error(row["sampled_rate"])
-        left.errorbar(row["gamma_sampled"], mean, error, fmt="o", color=tone)
+        mean, half = style.mean_and_interval(row["sampled_rate"])
+        left.errorbar(row["gamma_sampled"], mean, half, fmt="o", color=tone)
     left.axhline(float(dataset["noise_rate"]), color="grey", linewidth=0.6, linestyle=":")
     left.axhline(0, color="grey", linewidth=0.6)
     left.axvline(0, color="grey", linewidth=0.6)
@@ -83,8 +83,8 @@ def finite_batches(dataset: xr.Dataset) -> Figure:
     for d, tone in zip(dataset["d"].values, style.shades("J-SAM", dataset.sizes["d"]), strict=True):
         row = dataset.sel(d=d)
         panel.plot(row["batch"], row["gamma"], color=tone, label=f"d = {d}")
-        mean, error = style.mean_and_error(row["sampled_gamma"])
-        panel.errorbar(row["batch_sampled"], mean, error, fmt="o", color=tone)
+        mean, half = style.mean_and_interval(row["sampled_gamma"])
+        panel.errorbar(row["batch_sampled"], mean, half, fmt="o", color=tone)
     panel.axhline(0, color="grey", linewidth=0.6)
     panel.axhline(float(dataset["limit"]), color="grey", linewidth=0.8, linestyle=":")
     panel.set(xscale="log", xlabel="examples in the batch", ylabel="best γ (added < 0 < subtracted)")

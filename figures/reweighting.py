@@ -1,8 +1,11 @@
 """Figures on meta-reweighting: weights through the phases, times, sensitivities, phase diagrams."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
@@ -19,17 +22,11 @@ def phases(dataset: xr.Dataset) -> Figure:
     for row, name in zip(axes, regimes, strict=True):
         one = dataset.sel(regime=name)
         noisy = one["mislabelled"].values.astype(bool)
-        for group, tone, line in ((~noisy, CLEAN_TONE, style.CLEAN), (noisy, NOISY_TONE, style.MISLABELLED)):
-            weights = one["weight"].values[:, group]
-            row[0].plot(
-                step,
-                weights[:, :: max(1, weights.shape[1] // 40)],
-                color=tone,
-                linestyle=line,
-                alpha=0.25,
-                linewidth=0.6,
-            )
-            row[0].plot(step, weights.mean(axis=1), color=tone, linestyle=line)
+        for k, (tone, line) in enumerate(((CLEAN_TONE, style.CLEAN), (NOISY_TONE, style.MISLABELLED))):
+            weights = one["weight"].values[:, noisy == k]
+            look = {"color": tone, "linestyle": line}
+            row[0].add_collection(_bundle(step, weights, alpha=0.25, linewidth=0.6, **look))
+            row[0].plot(step, one["mean_weight"].isel(group=k), **look)
         row[0].axvline(1 + float(one["first_order"]), color="grey", linewidth=0.8)
         row[0].set(ylabel="weight", title=str(name))
         row[1].plot(step, one["clean_loss"], color="black", label="clean loss")
@@ -45,7 +42,14 @@ def phases(dataset: xr.Dataset) -> Figure:
         panel.legend()
     for panel in axes[-1]:
         panel.set_xlabel("1 + step")
+    for panel in axes[:-1].flat:
+        panel.tick_params(labelbottom=False)
     return figure
+
+
+def _bundle(x: np.ndarray, lines: np.ndarray, **look: Any) -> LineCollection:
+    """A line for every column, as one object."""
+    return LineCollection(np.stack([np.broadcast_to(x[:, None], lines.shape), lines], axis=-1).swapaxes(0, 1), **look)
 
 
 def alignment(dataset: xr.Dataset) -> Figure:
@@ -73,11 +77,11 @@ def finite_width(dataset: xr.Dataset) -> Figure:
     widths = dataset["width"].values
     for i, outputs in enumerate(dataset["outputs"].values):
         one, tone = dataset.sel(outputs=outputs), f"C{i}"
-        mean, error = style.mean_and_error(one["distance"])
-        axes[0, 0].errorbar(widths, mean, error, fmt="o", color=tone, label=str(outputs))
+        mean, half = style.mean_and_interval(one["distance"])
+        axes[0, 0].errorbar(widths, mean, half, fmt="o", color=tone, label=str(outputs))
         for name, shape in (("unfiltered", "v"), ("lost", "^")):
-            mean, error = style.mean_and_error(one[name])
-            axes[0, 1].errorbar(widths, mean, error, marker=shape, color=tone, label=f"{name}, {outputs}")
+            mean, half = style.mean_and_interval(one[name])
+            axes[0, 1].errorbar(widths, mean, half, marker=shape, color=tone, label=f"{name}, {outputs}")
     first = dataset.isel(outputs=0)
     last = float(first["distance"].isel(width=-1).mean())
     axes[0, 0].plot(widths, last * np.sqrt(widths[-1] / widths), color="C0", linewidth=0.8)
@@ -106,9 +110,9 @@ def post_filtering(dataset: xr.Dataset) -> Figure:
     names = [str(v) for v in dataset["perturbation"].values]
     for panel, subset in zip(axes[0], dataset["subset"].values, strict=True):
         for i, beta in enumerate(dataset["beta"].values):
-            mean, error = style.mean_and_error(dataset["memorised"].sel(subset=subset, beta=beta))
+            mean, half = style.mean_and_interval(dataset["memorised"].sel(subset=subset, beta=beta))
             y = np.arange(len(names)) + 0.2 * (i - (dataset.sizes["beta"] - 1) / 2)
-            panel.errorbar(mean, y, xerr=error, fmt="os^Dv<>ph"[i % 9], color=f"C{i}", label=f"β = {beta:g}")
+            panel.errorbar(mean, y, xerr=half, fmt="os^Dv<>ph"[i % 9], color=f"C{i}", label=f"β = {beta:g}")
         panel.set_yticks(range(len(names)), names, fontsize=7)
         panel.set(
             xlim=(-0.03, 1.03), xlabel="memorised share of the mislabelled at the end", title=f"clean subset {subset}"

@@ -1,4 +1,4 @@
-"""The visual grammar: theory is a line, simulation markers with +-1 standard error; one colour and marker per rule."""
+"""The visual grammar: theory is a line, simulation markers with Student intervals; one colour and marker per rule."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -11,6 +11,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter, NullLocator
 
 # Okabe and Ito's colour-blind-safe palette.
 COLOURS = {
@@ -33,6 +34,15 @@ MARKERS = {
 }
 OTHER_COLOUR, OTHER_MARKER = "#CC79A7", "P"
 CLEAN, MISLABELLED = "solid", "dashed"
+
+RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")  # text, which is set faster than formulas
+
+FEWEST = 4  # seeds of which an interval is drawn
+# 1/degrees of freedom with the 97.5 % quantile of Student's t there, which between them is nearly linear.
+STUDENT = (
+    (0.0, 1 / 60, 1 / 30, 1 / 20, 1 / 15, 1 / 12, 1 / 10, 1 / 9, 1 / 8, 1 / 7, 1 / 6, 1 / 5, 1 / 4, 1 / 3),
+    (1.9600, 2.0003, 2.0423, 2.0860, 2.1314, 2.1788, 2.2281, 2.2622, 2.3060, 2.3646, 2.4469, 2.5706, 2.7764, 3.1824),
+)
 
 RC: Any = {
     "font.size": 9,
@@ -73,24 +83,37 @@ def panels(columns: int, rows: int = 1, *, width: float = 3.1, height: float = 2
         return figure, figure.subplots(rows, columns, squeeze=False)
 
 
-def mean_and_error(values: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard error over seeds."""
-    count = values.sizes["seed"]
-    error = values.std("seed", ddof=1) / np.sqrt(count) if count > 1 else xr.zeros_like(values.mean("seed"))
-    return values.mean("seed").values, error.values
+def half_width(deviation: Any, seeds: Any) -> np.ndarray:
+    """Half of the 95 % Student interval of a mean over seeds; NaN, for which no bar is drawn, below FEWEST seeds."""
+    degrees = np.maximum(np.asarray(seeds), 2) - 1.0
+    t = np.interp(1 / degrees, *STUDENT)
+    return np.where(np.asarray(seeds) >= FEWEST, t * np.asarray(deviation) / np.sqrt(degrees + 1), np.nan)
+
+
+def mean_and_interval(values: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over seeds and half of its 95 % Student interval, NaN below FEWEST seeds; what diverged is left out."""
+    half = half_width(values.std("seed", ddof=1).values, values.notnull().sum("seed").values)
+    return values.mean("seed").values, half
+
+
+def bar(mean: Any, low: Any, high: Any, *, seeds: int) -> np.ndarray | None:
+    """What errorbar draws of given intervals; nothing below FEWEST seeds."""
+    return np.atleast_2d(np.array([mean - low, high - mean]).T).T if seeds >= FEWEST else None
 
 
 def curve(axes: Axes, x: Any, values: xr.DataArray, **style: Any) -> None:
-    """A simulated curve: the mean over seeds with a band of +-1 standard error."""
-    mean, error = mean_and_error(values)
+    """A simulated curve: the mean over seeds with a band, its 95 % Student interval."""
+    mean, half = mean_and_interval(values)
     (line,) = axes.plot(x, mean, **style)
-    axes.fill_between(x, mean - error, mean + error, color=line.get_color(), alpha=0.2, linewidth=0)
+    axes.fill_between(x, mean - half, mean + half, color=line.get_color(), alpha=0.2, linewidth=0)
 
 
 def save(draw: Callable[[xr.Dataset], Figure], dataset: xr.Dataset, path: Path) -> bytes:
     """Draw and return the PNG; write PNG and SVG beside each other at path (without suffix), deterministically."""
     with mpl.rc_context(RC):
         figure = draw(dataset)
+        for axes in figure.axes:
+            _plain_decades(axes)
         _lay_out(figure)
         png = BytesIO()
         figure.savefig(png, format="png", metadata={"Software": None})
@@ -98,6 +121,16 @@ def save(draw: Callable[[xr.Dataset], Figure], dataset: xr.Dataset, path: Path) 
         figure.savefig(path.with_name(path.name + ".svg"), metadata={"Date": None})
     path.with_name(path.name + ".png").write_bytes(png.getvalue())
     return png.getvalue()
+
+
+def _plain_decades(axes: Axes) -> None:
+    """Logarithmic axes of two decades and more have ticks at decades only: all others take most of drawing's time."""
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        if axis.get_scale() == "log" and high > 100 * low > 0:
+            axis.set_minor_locator(NullLocator())
+            if isinstance(axis.get_major_formatter(), LogFormatter):
+                axis.set_major_formatter(lambda v, _: "10" + f"{np.log10(v):.0f}".translate(RAISED) if v > 0 else "")
 
 
 def _lay_out(figure: Figure) -> None:

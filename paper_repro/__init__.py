@@ -8,7 +8,8 @@ workflow, feasible, explore              run experiments and check claims; what 
 checking, rates, statistics, verdicts    the judge of claims, its error rates, intervals over seeds, verdicts on disk
 store, keys, source, files, cluster      results on disk: parts, what can change them, whole files, other machines
 reference, evidence, prose               kept numbers, what statements rest on, numbers in sentences
-page, trajectories                       the page, readings of training runs
+page, drawing                            the pages, and the figures and numbers beside them
+trajectories                             readings of training runs
 shared                                   what several papers use
 baek2024, luong2026, zhang2025, xu2026   the papers; beyond: results of our own
 """

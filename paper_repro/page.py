@@ -5,7 +5,6 @@ Written from kept evidence and whatever is in the results folder; they need no n
 
 import inspect
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from importlib import import_module, resources
@@ -16,8 +15,7 @@ import xarray as xr
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from figures import style
-from paper_repro import console, evidence, keys, prose, reference, registry, verdicts
+from paper_repro import console, drawing, evidence, keys, prose, reference, registry, verdicts
 from paper_repro.console import kind
 from paper_repro.files import DamagedError, load, set_aside, write_atomically
 from paper_repro.registry import Experiment, Paper, Statement, Table
@@ -160,7 +158,7 @@ def _result(experiment: Experiment, path: Path, out: Path) -> dict[str, Any]:
     preset = dataset.attrs["preset"] + (f", modified: {changes}" if changes else "")
     numbers = out / "data" / f"{experiment.id}.csv"
     if not numbers.exists() or numbers.stat().st_mtime < written.st_mtime:
-        _write_numbers(dataset, numbers)
+        drawing.numbers(dataset, numbers)
     return {
         "stale": not keys.is_current(experiment, json.loads(dataset.attrs["key"])),
         "attrs": {name: dataset.attrs[name] for name in ("preset", "platform", *reference.ABOUT)},
@@ -189,34 +187,5 @@ def _reference(experiment: Experiment, out: Path) -> dict[str, Any] | None:
         return None
     kept |= {"words": reference.size(kept["config"]), "drawn": kept["data"] is not None}
     if kept["drawn"]:
-        _write_reference(experiment, kept["data"], out)
+        drawing.kept(experiment, kept["data"], out)
     return kept
-
-
-def _write_reference(experiment: Experiment, dataset: xr.Dataset, out: Path) -> None:
-    """The kept data beside the pages, as netCDF, as CSV, and drawn; not again while they are newer."""
-    source, copy = reference.data_path(experiment.id), out / "data" / "reference" / f"{experiment.id}.nc"
-    if copy.exists() and copy.stat().st_mtime >= source.stat().st_mtime:
-        return
-    for figure in experiment.figures:
-        style.save(figure.draw, dataset, out / "figures" / "reference" / figure.id)
-    _write_numbers(dataset, copy.with_suffix(".csv"))
-    shutil.copyfile(source, copy)
-
-
-def _write_numbers(dataset: xr.Dataset, path: Path) -> None:
-    """Every number of a result as a line of CSV, with its labels; over seeds: mean, standard deviation and number."""
-    tables = []
-    for name, values in dataset.data_vars.items():
-        if "seed" in values.dims and values.dtype.kind in "fiub":
-            columns = {
-                "mean": values.mean("seed"),
-                "sd": values.std("seed", ddof=1),
-                "seeds": values.notnull().sum("seed"),
-            }
-        else:
-            columns = {"mean": values}
-        table = xr.Dataset(columns).to_dataframe().reset_index() if columns["mean"].ndim else None
-        table = xr.Dataset(columns).expand_dims("point").to_dataframe() if table is None else table
-        tables.append(table.assign(variable=name).to_csv(index=False))
-    write_atomically(path, "\n".join(tables).encode())

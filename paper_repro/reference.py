@@ -25,6 +25,7 @@ from spec.validation import InputError
 CURRENT = "computed by the present code"
 OTHER_CODE = "computed by other code than the present one"
 TABLES_ONLY = "tables kept from other code: the data behind them were not kept"
+OTHER_LAYOUT = "tables kept from other code, which kept other data than the present one reads"
 ABOUT = ("date", "version", "code", "python", "packages", "seed_shift")
 
 
@@ -162,7 +163,11 @@ def _from_data(experiment_id: str, file: Path, changed: int) -> dict[str, Any]:
     dataset = load(file)
     key = json.loads(dataset.attrs.get("key", "null"))
     current = key is not None and keys.is_current(experiment, key)
-    return {"tables": list(experiment.tables(dataset)), "data": dataset, "state": CURRENT if current else OTHER_CODE}
+    try:
+        tables = list(experiment.tables(dataset))
+    except (LookupError, ValueError, TypeError, AttributeError):
+        return {"state": OTHER_LAYOUT}
+    return {"tables": tables, "data": dataset, "state": CURRENT if current else OTHER_CODE}
 
 
 def _parsed(file: Path) -> dict[str, Any]:

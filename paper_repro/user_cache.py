@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,3 +24,19 @@ def keep(path: Path, content: str) -> None:
     except OSError:
         with suppress(OSError):
             temporary.unlink()
+
+
+def filled(name: Path, make: Callable[[Path], None], into: Path) -> None:
+    """Fill `into` with the files of a folder of the cache; those that it lacks are made by make(into), and kept."""
+    cached = folder() / name
+    if cached.is_dir():
+        shutil.copytree(cached, into, dirs_exist_ok=True)
+        return
+    shutil.rmtree(into, ignore_errors=True)
+    into.mkdir(parents=True)
+    make(into)
+    temporary = cached.with_name(f"{cached.name}.{os.getpid()}.tmp")
+    with suppress(OSError):  # no cache then, or another process was faster
+        shutil.copytree(into, temporary)
+        temporary.rename(cached)
+    shutil.rmtree(temporary, ignore_errors=True)

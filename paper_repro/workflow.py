@@ -10,11 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from figures import style
-from paper_repro import cluster, compiling, console, costs, keys, page, verdicts
+from paper_repro import cluster, compiling, console, costs, drawing, keys, page, verdicts
 from paper_repro.checking import check as check_claim
 from paper_repro.feasible import require_feasible
-from paper_repro.files import locked, results_folder, writing
+from paper_repro.files import locked, results_folder
 from paper_repro.papers import PAPERS
 from paper_repro.registry import Experiment
 from paper_repro.settings import UnknownSettingError, adjusted
@@ -114,9 +113,7 @@ def _finish(experiment: Experiment, config: Any, preset: str, store: Store) -> N
     dataset = experiment.run(config, store)
     with locked(store.out):
         dataset = store.finish(dataset, preset, key)
-        with writing(store.out / "figures"):
-            for figure in experiment.figures:
-                style.save(figure.draw, dataset, store.out / "figures" / figure.id)
+        drawing.figures(experiment, dataset, store.out / "figures")
         page.write(PAPERS, store.out)
 
 

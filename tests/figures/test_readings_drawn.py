@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 import xarray as xr
 from matplotlib.axes import Axes
+from scipy import stats
 
 from figures import comparison, networks, style
 
-SEEDS = np.array([0.0, 0.01, 0.05])
-ERROR = SEEDS.std(ddof=1) / np.sqrt(3)
+SEEDS = np.array([0.0, 0.01, 0.03, 0.04])
+HALF = 3.1824 * SEEDS.std(ddof=1) / 2  # Student's quantile of three degrees of freedom, and the root of four seeds
 
 
 def markers(axes: Axes) -> list[tuple[float, float, float, float]]:
@@ -23,22 +24,40 @@ def markers(axes: Axes) -> list[tuple[float, float, float, float]]:
     return found
 
 
-def test_an_error_is_that_of_the_mean_over_seeds():
-    mean, error = style.mean_and_error(xr.DataArray([SEEDS, 2 * SEEDS + 1], dims=("run", "seed")))
+def test_an_interval_is_students_over_the_seeds_that_are_there():
+    rows = xr.DataArray([SEEDS, 2 * SEEDS + 1], dims=("run", "seed"))
+    mean, half = style.mean_and_interval(rows)
     np.testing.assert_allclose(mean, [0.02, 1.04])
-    np.testing.assert_allclose(error, [ERROR, 2 * ERROR])
-    np.testing.assert_array_equal(style.mean_and_error(xr.DataArray([[3.0]], dims=("run", "seed")))[1], 0)
+    np.testing.assert_allclose(half, [HALF, 2 * HALF])
+    mean, half = style.mean_and_interval(xr.concat([rows, rows.isel(run=[0]).where(SEEDS > 0)], "run"))
+    assert mean[2] == pytest.approx(0.08 / 3)
+    np.testing.assert_array_equal(np.isnan(half), [False, False, True])  # three seeds are left
 
 
-def test_a_band_is_one_standard_error_to_either_side():
+@pytest.mark.parametrize("seeds", [1, 2, 3])
+def test_below_four_seeds_there_is_no_bar_and_no_band(seeds):
+    values = xr.DataArray(np.ones((2, seeds)) * np.arange(seeds), dims=("epoch", "seed"))
+    assert np.isnan(style.mean_and_interval(values)[1]).all()
+    assert style.bar(0.5, 0.4, 0.7, seeds=seeds) is None
+    np.testing.assert_allclose(style.bar(0.5, 0.4, 0.7, seeds=4), [[0.1], [0.2]])
+
+
+def test_the_quantiles_are_students():
+    seeds = np.arange(4, 3000)
+    t = style.half_width(np.sqrt(seeds), seeds)
+    np.testing.assert_allclose(t, stats.t.isf(0.025, seeds - 1), rtol=1e-3)
+
+
+def test_a_band_is_the_interval_to_either_side():
     _, axes = style.panels(1)
     style.curve(axes[0, 0], [0, 1], xr.DataArray([SEEDS, 2 * SEEDS], dims=("epoch", "seed")))
     np.testing.assert_allclose(axes[0, 0].lines[0].get_ydata(), [0.02, 0.04])
     edges = axes[0, 0].collections[0].get_paths()[0].vertices
-    np.testing.assert_allclose(sorted({round(float(y), 9) for x, y in edges if x == 0}), [0.02 - ERROR, 0.02 + ERROR])
+    ends = {float(y) for x, y in edges if x == 0}
+    assert [min(ends), max(ends)] == pytest.approx([0.02 - HALF, 0.02 + HALF])
 
 
-def test_differences_are_to_the_first_method_of_each_block_with_two_standard_errors():
+def test_differences_are_to_the_first_method_of_each_block_with_intervals():
     levels = {"selected": [0.5, 0.6, 0.9, 0.7], "memorised": [0.8, 0.3, 0.1, 0.2]}
     scale = np.array([1.0, 2.0, 1.0, 4.0])[:, None]
     dataset = xr.Dataset(
@@ -48,7 +67,7 @@ def test_differences_are_to_the_first_method_of_each_block_with_two_standard_err
     selected, memorised = comparison.differences(dataset).axes
     assert [label.get_text() for label in selected.get_yticklabels()] == ["x  (a)", "y  (b)"]
     for panel, (first, second) in ((selected, (10, -20)), (memorised, (-50, 10))):
-        expected = [(first + 2, 0, 200 * ERROR), (second + 6, -1, 600 * ERROR)]
+        expected = [(first + 2, 0, 100 * HALF), (second + 6, -1, 300 * HALF)]
         for (x, y, low, high), (mean, place, reach) in zip(markers(panel), expected, strict=True):
             assert (x, y) == pytest.approx((mean, place))
             assert (low, high) == pytest.approx((mean - reach, mean + reach))
@@ -71,13 +90,13 @@ def test_the_ablation_draws_its_intervals_reading_by_reading():
 
 def test_gains_are_drawn_with_the_interval_of_their_method():
     values = {"gain": [[0.05, -0.01]], "low": [[0.02, -0.04]], "high": [[0.06, 0.03]]}
-    coords = {"method": ["J-SAM", "1-SAM"], "condition": ("cell", ["eta"]), "value": ("cell", [0.1])}
+    coords = {"seeds": 4, "method": ["J-SAM", "1-SAM"], "condition": ("cell", ["eta"]), "value": ("cell", [0.1])}
     panels = networks.dependence(xr.Dataset({n: (("cell", "method"), v) for n, v in values.items()}, coords)).axes
     assert [len(markers(panel)) for panel in panels] == [0, 0, 0, 2]
     assert markers(panels[3]) == [pytest.approx((0.1, 5, 2, 6)), pytest.approx((0.1, -1, -4, 3))]
 
 
-def test_cost_has_quartiles_and_accuracy_a_standard_error():
+def test_cost_has_quartiles_and_accuracy_an_interval():
     dataset = xr.Dataset(
         {"cost": (("rule", "quantile"), [[2.0, 3.0, 7.0]]), "selected_test_accuracy": (("run", "seed"), [0.5 + SEEDS])},
         {"rule": ["1-SAM"], "quantile": [0.25, 0.5, 0.75], "method": ("run", ["1-SAM"])},
@@ -85,7 +104,7 @@ def test_cost_has_quartiles_and_accuracy_a_standard_error():
     (panel,) = networks.frontier(dataset).axes
     across, up = (bar.get_segments()[0] for bar in panel.containers[0].lines[2])
     assert [float(x) for x in across[:, 0]] == [2, 7]
-    assert [float(y) for y in up[:, 1]] == pytest.approx([52 - 100 * ERROR, 52 + 100 * ERROR])
+    assert [float(y) for y in up[:, 1]] == pytest.approx([52 - 100 * HALF, 52 + 100 * HALF])
 
 
 def test_the_chosen_rho_is_filled():

@@ -101,7 +101,19 @@ def test_separation_is_shown_in_its_own_columns():
 @pytest.fixture(scope="module")
 def run_of_phases():
     config = phases.Phases(p=(0.4,), steps=40, ratios=(1.0,))
-    return config, phases.run_phases(config)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(phases, "SHOWN", settings.N)  # all
+        return config, phases.run_phases(config)
+
+
+def test_few_weights_are_kept_of_either_group():
+    mislabelled = np.arange(100) < 30
+    kept = xr.Dataset(phases.weights(np.tile(np.arange(100.0), (2, 1)), mislabelled, np.arange(2)))
+    assert kept["weight"].shape == (2, phases.SHOWN)
+    np.testing.assert_array_equal(kept["mislabelled"], kept["weight"][0] < 30)
+    assert 10 < kept["mislabelled"].sum() < 14
+    np.testing.assert_array_equal(kept["mean_weight"][:, 0], [64.5, 14.5])
+    np.testing.assert_array_equal(kept["largest_weight"][:, 0], [99, 29])
 
 
 def test_the_coupling_shown_is_what_moves_the_weights(run_of_phases):
@@ -140,12 +152,13 @@ def test_times_of_filtering_are_bracketed_by_their_bounds(run_of_phases):
 def test_phases_are_read_group_by_group():
     """Mislabelled examples are those of CASE: gone, both of them, from step 4 on."""
     weight = np.array([[0.5, 0.5, 0.5, 0.5], [0.0, 0.2, 0.6, 0.0], [0.0, 0.0, 0.8, 0.7], [0.0, 0.1, 1.0, 0.4]])
-    variables = {"weight": (("step", "example"), weight), "mislabelled": ("example", CASE.mislabelled)}
+    steps = np.array([0, 2, 4, 8])
+    variables = phases.weights(weight, CASE.mislabelled, steps)
     variables |= {"clean_loss": ("step", [0.5, 1.0, 0.2, 0.1]), "first_order": 3.25}
-    one = xr.Dataset(variables, {"step": [0, 2, 4, 8]})
+    one = xr.Dataset(variables, {"step": steps})
     table = phases._phase_table(xr.concat([one], "regime").assign_coords(regime=["40 % noise"]))
     assert table.rows == (("40 % noise", "3.2", "4", "0.700", "0.100", "2.000", "1.0e-01"),)
-    later = one.assign(weight=one["weight"].where(one["step"] < 4, 0.5))
+    later = one.assign(phases.weights(np.where(steps[:, None] < 4, weight, 0.5), CASE.mislabelled, steps))
     assert phases._phase_table(xr.concat([later], "regime").assign_coords(regime=["x"])).rows[0][2] == "never"
 
 

@@ -223,19 +223,19 @@ def _experiment(name: str, title: str, standard: Ablation, full: Ablation) -> Ex
             FigureBinding(
                 f"baek2024.{name}_curves",
                 "Clean and mislabelled training data, and test accuracy",
-                "In the manner of the paper's Fig. 1. Mean over seeds, ±1 standard error; each method at its chosen ρ.",
+                "In the manner of the paper's Fig. 1. Mean over seeds; each method at its chosen ρ.",
                 lambda dataset: draw.training_curves(chosen_runs(dataset)),
             ),
             FigureBinding(
                 f"baek2024.{name}_ablation",
                 "The ablation, and the norms behind it",
-                "Paired differences to SGD; norms of hidden activations and last layer at the end (±1 s.d.).",
+                "Paired differences to SGD; norms of hidden activations and last layer at the end.",
                 lambda dataset: draw.ablation(chosen_runs(dataset)),
             ),
             FigureBinding(
                 f"baek2024.{name}_norms",
                 "Norms over training",
-                "Mean over seeds, ±1 standard error; each method at its chosen strength.",
+                "Mean over seeds; each method at its chosen strength.",
                 lambda dataset: draw.norms_over_training(chosen_runs(dataset)),
             ),
             FigureBinding(
@@ -247,7 +247,7 @@ def _experiment(name: str, title: str, standard: Ablation, full: Ablation) -> Ex
             FigureBinding(
                 f"baek2024.{name}_frontier",
                 "Accuracy against cost",
-                "Test accuracy at the validated epoch (±1 standard error) against the time of a step (quartiles).",
+                "Test accuracy at the validated epoch against the time of a step (quartiles).",
                 lambda dataset: draw.frontier(chosen_runs(dataset)),
             ),
         ),

@@ -104,7 +104,7 @@ def run(config: Dependence, parts: Parts) -> xr.Dataset:
         rows.append(_row(list(here), concatenate(_units(units, at), list(here.values())), config.methods))
     dataset = xr.concat(rows, "cell")
     labels = {"condition": [c.condition for c in cells(config)], "value": [float(c.value) for c in cells(config)]}
-    return dataset.assign_coords({n: ("cell", v) for n, v in labels.items()})
+    return dataset.assign_coords({n: ("cell", v) for n, v in labels.items()}, seeds=config.seeds)
 
 
 def _units(units: Sequence[TrainingRun], at: tuple[object, ...]) -> list[TrainingRun]:
@@ -158,7 +158,7 @@ def _experiment(name: str, title: str, standard: Dependence, full: Dependence) -
             FigureBinding(
                 f"baek2024.{name}",
                 "Gain over SGD as one condition changes",
-                "Test accuracy at the validated epoch minus that of SGD, paired, with 95 % intervals. The paper's Fig. "
+                "Test accuracy at the validated epoch minus that of SGD, paired over seeds. The paper's Fig. "
                 "12 varies the number of examples; its reviewers asked for no noise and for the step size.",
                 draw.dependence,
             ),

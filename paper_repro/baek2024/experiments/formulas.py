@@ -157,7 +157,7 @@ RATIO = Experiment(
         FigureBinding(
             "baek2024.clean_noisy_ratio",
             "The clean/mislabelled ratio and the sign of its slope",
-            "Lines: exact Gaussian expectations. Markers: simulated samples, ±1 standard error.",
+            "Lines: exact Gaussian expectations. Markers: simulated samples.",
             draw.clean_noisy_ratio,
         ),
     ),

@@ -112,8 +112,8 @@ NETWORK_DYNAMICS = Experiment(
         FigureBinding(
             "baek2024.network_dynamics",
             "Reduced dynamics against simulated networks",
-            "Lines: four coupled numbers, exact for orthogonal noise. Markers: networks on Gaussian noise, mean ±1 "
-            "standard error; their distance from the lines falls as d^(−1/2). SGD and L-SAM conserve the balance up to "
+            "Lines: four coupled numbers, exact for orthogonal noise. Markers: networks on Gaussian noise, mean over "
+            "seeds; their distance from the lines falls as d^(−1/2). SGD and L-SAM conserve the balance up to "
             "the step size; J-SAM and 1-SAM shrink the last layer.",
             draw.dynamics,
         ),

@@ -78,7 +78,7 @@ SHRINKAGE = Experiment(
         FigureBinding(
             "baek2024.shrinkage",
             "Predicted and measured decay of the last layer",
-            "Lines: mean ρ‖g_body‖²/‖g‖ over ‖V‖², J-SAM at first order. Markers: measured, ±1 standard error.",
+            "Lines: mean ρ‖g_body‖²/‖g‖ over ‖V‖², J-SAM at first order. Markers: measured.",
             draw.shrinkage,
         ),
     ),

@@ -126,7 +126,7 @@ COMPOSITION = Experiment(
         FigureBinding(
             "luong2026.composition",
             "Groups over training",
-            "Mean over seeds, ±1 standard error. Left: share of each group among noise- (dashed) and clean-dominated "
+            "Mean over seeds. Left: share of each group among noise- (dashed) and clean-dominated "
             "(solid) coordinates, SAM training. Middle: fit of both groups of examples. Right: the premise.",
             draw.composition,
         ),
@@ -155,7 +155,7 @@ LINEAR_DIGITS = Experiment(
             "Digits 0 against 1, a linear model from the origin, whole-batch descent",
             "Shares of the groups among noise- (dashed) and clean-dominated (solid) coordinates; columns: SGD, SAM and "
             "SANER training; rows: the probe, n-SAM as in the paper and 1-SAM as in the linear theory. Mean over "
-            "seeds, ±1 standard error.",
+            "seeds.",
             draw.groups,
         ),
     ),

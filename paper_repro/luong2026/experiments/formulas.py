@@ -16,6 +16,9 @@ from spec.seeds import named_seed
 from theory.down_weighting import transition, two_groups
 
 
+SHOWN = (-1.0, 3.0)  # the ratios that have colours of their own
+
+
 @dataclass(frozen=True)
 class Regions(Checked):
     """Mislabelled examples for each CLEAN clean ones, the shift, points of the grid and simulated points.
@@ -52,7 +55,8 @@ def regions(config: Regions) -> xr.Dataset:
             )
         )
     dataset = xr.concat(rows, dim="beta")
-    dataset["ratio"] = dataset["ratio"].fillna(0.0)  # on the line where the groups cancel
+    # Cut as the colours are; 0 on the line where the groups cancel.
+    dataset["ratio"] = dataset["ratio"].fillna(0.0).clip(*SHOWN).astype("float32")
     return dataset.assign_coords(
         beta=[noisy / CLEAN for noisy in config.noisy],
         m_n=m,
@@ -79,7 +83,7 @@ RATIO_REGIONS = Experiment(
     id="luong2026.ratio_regions",
     title="Where 1-SAM reduces a coordinate",
     question="In which region of clean and mislabelled margins is a shared coordinate increased, reduced or reversed?",
-    config={"smoke": Regions(grid=41, points=40), "standard": Regions(), "full": Regions(grid=401, points=1000)},
+    config={"smoke": Regions(grid=41, points=40), "standard": Regions(), "full": Regions(points=1000)},
     run=lambda config, parts: parts.map(regions, [config])[0],
     figures=(
         FigureBinding(

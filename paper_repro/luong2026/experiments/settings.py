@@ -114,8 +114,8 @@ def experiment(
             FigureBinding(
                 f"luong2026.{name}",
                 title,
-                "Differences to the first method of each block in points (paired, ± 2 standard errors): test accuracy "
-                "at the validated epoch, and mislabelled training examples fitted at the end.",
+                "Differences to the first method of each block in points, paired over seeds: test accuracy at the "
+                "validated epoch, and mislabelled training examples fitted at the end.",
                 draw.differences,
             ),
         ),

@@ -78,15 +78,8 @@ def competitors(config: Toy) -> dict[str, Rule]:
 
 
 def _losses(_rule: Any, objective: Any, params: Any, data: Data) -> dict[str, jax.Array]:
-    x, t, y = data.train
-    values = jax.vmap(objective.loss)(objective.model.apply(params, x), t)
-    noisy = t != y
-    return {
-        "w": params["w"],
-        "loss": jnp.mean(values),
-        "clean_loss": jnp.sum(values * ~noisy) / jnp.sum(~noisy),
-        "mislabelled_loss": jnp.sum(values * noisy) / jnp.sum(noisy),
-    }
+    x, t, _ = data.train
+    return {"w": params["w"], "loss": jnp.mean(jax.vmap(objective.loss)(objective.model.apply(params, x), t))}
 
 
 @partial(jax.jit, static_argnums=(1, 2))
@@ -107,19 +100,16 @@ def _trained(split: Split, rule: Rule, config: Toy) -> Any:
 
 
 def toy(config: Toy) -> xr.Dataset:
-    """Paths and losses of every rule and draw, steps to the overfitted region, and the landscape of draw 0."""
+    """Steps of every rule and draw to the overfitted region; of draw 0 also paths, losses and the landscape."""
     draws = [sample(config, int(seed)) for seed in _seeds(config)]
     x, t, mislabelled = (np.stack(v) for v in zip(*draws, strict=True))
     split = Split(jnp.asarray(x), jnp.asarray(t), jnp.asarray(np.where(mislabelled, -t, t)))
     runs = []
     for rule in competitors(config).values():
-        found = {k: np.asarray(v) for k, v in _trained(split, rule, config).items() if k != "first_nonfinite_step"}
-        runs.append(
-            xr.Dataset(
-                {"steps": ("seed", first_overfitted(found["loss"]))}
-                | {k: (("seed", "step", "axis") if k == "w" else ("seed", "step"), v) for k, v in found.items()}
-            )
-        )
+        found = _trained(split, rule, config)
+        loss = np.asarray(found["loss"])
+        shown = {"w": (("step", "axis"), np.asarray(found["w"])[0]), "loss": ("step", loss[0])}
+        runs.append(xr.Dataset({"steps": ("seed", first_overfitted(loss))} | shown))
     grid = {"w_1": np.linspace(-9, 2.5, 80), "w_2": np.linspace(-2.5, 3.5, 50)}
     w = np.stack(np.meshgrid(*grid.values(), indexing="ij"), axis=-1)
     values = np.logaddexp(0, -t[0] * np.einsum("abk,nk->abn", w, x[0]))

@@ -112,7 +112,7 @@ ABLATIONS = Experiment(
         FigureBinding(
             "xu2026.ablations",
             "Settings of NCSAM against SAM of the same warm-up",
-            "Differences to SAM in points (paired, ± 2 standard errors): test accuracy at the validated epoch, and "
+            "Differences to SAM in points, paired over seeds: test accuracy at the validated epoch, and "
             "mislabelled training examples fitted at the end.",
             draw.differences,
         ),

@@ -128,7 +128,7 @@ FIG_1 = Experiment(
             "Test accuracy over epochs, as reported and ours",
             "Left: read from the vector graphic of the paper (ResNet-18, CIFAR-10, one seed). SGD and NCSAM share the "
             "SGD warm-up (dotted: its end). SAM is above NCSAM until about epoch 140; the gain of NCSAM is that it "
-            "does not memorise afterwards. Right: our network and data, mean over seeds, ±1 standard error.",
+            "does not memorise afterwards. Right: our network and data, mean over seeds.",
             draw.curves,
         ),
     ),

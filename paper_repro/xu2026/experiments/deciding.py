@@ -167,9 +167,9 @@ DECIDING = Experiment(
         FigureBinding(
             "xu2026.deciding",
             "Sign, selection and projection against plain SAM",
-            "Differences to plain SAM of the same warm-up in points (paired, ± 2 standard errors): test accuracy at "
-            "the validated epoch, and mislabelled training examples fitted at the end. Shown are the methods of SAM's "
-            "own length and the published one; the tables have all.",
+            "Differences to plain SAM of the same warm-up in points, paired over seeds: test accuracy at the validated "
+            "epoch, and mislabelled training examples fitted at the end. Shown are the methods of SAM's own length and "
+            "the published one; the tables have all.",
             lambda dataset: draw.differences(matched_in_length(dataset)),
         ),
     ),

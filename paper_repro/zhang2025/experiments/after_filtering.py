@@ -168,7 +168,7 @@ POST_FILTERING = Experiment(
         FigureBinding(
             "zhang2025.leaks",
             "Regrowth under fresh errors of the clean residuals",
-            "Mean over seeds ± 1 standard error.",
+            "Mean over seeds.",
             draw.leaks,
         ),
     ),

@@ -124,7 +124,7 @@ def tables(dataset: xr.Dataset) -> tuple[Table, ...]:
     others = [name for name in labels if name not in (FBR, ORACLE, *taken_apart)]
     counts = consistent(dataset, others)
     found = "; ".join(f"{r} better {a}, worse {b} of {n}" for r, (a, b, n) in counts.items())
-    verdict = "is shown" if all(better == n for better, _, n in counts.values()) else "is not shown"
+    verdict = "is shown" if all(better == n > 0 for better, _, n in counts.values()) else "is not shown"
     captions = {
         "selected": f"“Consistently outperforms” {verdict} ({found}): test accuracy at the validated epoch",
         "final": "The same at the final epoch",
@@ -174,9 +174,8 @@ FIELD = Experiment(
         FigureBinding(
             "zhang2025.field",
             "FBR and its rivals over cross-entropy with as many extra clean epochs",
-            "Differences to cross-entropy at the largest number V of extra clean epochs, in points (paired, ± 2 "
-            "standard errors): test accuracy at the validated epoch, and mislabelled training examples fitted at the "
-            "end.",
+            "Differences to cross-entropy at the largest number V of extra clean epochs, in points, paired "
+            "over seeds: test accuracy at the validated epoch, and mislabelled training examples fitted at the end.",
             lambda dataset: draw.differences(_most_extra(dataset)),
         ),
     ),

@@ -1,6 +1,7 @@
 """The three phases of one problem: weights, clean loss and coupling, with predicted times, against beta and width."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -14,6 +15,10 @@ from spec.seeds import named_seed
 from theory.reweighting import flow as mean_field
 from theory.reweighting import phases, regrowth
 from theory.reweighting import recursion as theory
+
+
+SHOWN = 40  # examples whose weights are kept
+CLEAN, MISLABELLED = 0, 1  # places of the groups
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,7 @@ def _trajectory(config: Phases, records: FloatArray, p: float, contained: bool) 
     found = phases.arrival(separation, case.mislabelled, beta=config.beta, eta=eta, w=0.5)
     return xr.Dataset(
         {
-            "weight": (("step", "example"), states.w),
-            "mislabelled": ("example", case.mislabelled),
+            **weights(states.w, case.mislabelled, records),
             "clean_loss": ("step", regrowth.clean_loss(states.r_clean)),
             "coupling": ("step", np.sqrt(np.mean(c**2, axis=1))),
             "coupling_bound": (
@@ -61,6 +65,21 @@ def _trajectory(config: Phases, records: FloatArray, p: float, contained: bool) 
             "first_order": float(found.first_order[case.mislabelled].max()),
         }
     )
+
+
+def weights(w: FloatArray, mislabelled: np.ndarray, steps: np.ndarray) -> dict[str, Any]:
+    """Weights (step, example) as shown: SHOWN of them, mean and largest of the groups, and when all are gone."""
+    spread = np.linspace(0, len(mislabelled) - 1, min(SHOWN, len(mislabelled))).astype(int)
+    shown = np.sort(np.argsort(mislabelled, kind="stable")[spread])  # of both groups
+    gone = np.flatnonzero((w[:, mislabelled] == 0).all(axis=1))
+    groups = [w[:, ~mislabelled], w[:, mislabelled]]
+    return {
+        "weight": (("step", "example"), w[:, shown]),
+        "mislabelled": ("example", mislabelled[shown]),
+        "mean_weight": (("group", "step"), np.stack([g.mean(axis=1) for g in groups])),
+        "largest_weight": (("group", "step"), np.stack([g.max(axis=1) for g in groups])),
+        "gone": steps[gone[0]] if len(gone) else -1,
+    }
 
 
 def _times(config: Phases) -> xr.Dataset:
@@ -92,18 +111,15 @@ def _phase_table(dataset: xr.Dataset) -> Table:
     rows = []
     for name in dataset["regime"].values:
         one = dataset.sel(regime=name)
-        noisy = one["mislabelled"].values.astype(bool)
-        weight = one["weight"].values
-        gone = np.flatnonzero((weight[:, noisy] == 0).all(axis=1))
-        first = f"{one['step'].values[gone[0]]}" if len(gone) else "never"
+        gone = int(one["gone"])
         rise = float(one["clean_loss"].max() / one["clean_loss"][0])
         rows.append(
             (
                 str(name),
                 f"{float(one['first_order']):.1f}",
-                first,
-                f"{weight[-1, ~noisy].mean():.3f}",
-                f"{weight[-1, noisy].max():.3f}",
+                "never" if gone < 0 else str(gone),
+                f"{float(one['mean_weight'][CLEAN, -1]):.3f}",
+                f"{float(one['largest_weight'][MISLABELLED, -1]):.3f}",
                 f"{rise:.3f}",
                 f"{float(one['clean_loss'][-1]):.1e}",
             )
