@@ -10,7 +10,7 @@ READINGS = {"selected": "test accuracy at the validated epoch", "memorised": "mi
 
 
 def differences(dataset: xr.Dataset) -> Figure:
-    """Mean paired difference to the first method of each block, in points, with its Student interval; a row a method."""
+    """Mean paired difference to the first method of each block, in points, with Student intervals; a row a method."""
     blocks = list(dict.fromkeys(dataset["block"].values))
     rows = int(dataset.sizes["run"] - len(blocks))
     figure, axes = style.panels(2, width=5.0, height=max(2.4, 0.17 * rows + 0.8))

@@ -15,7 +15,6 @@ from spec.fields import Checked, Count, Grid, Positive, RemovedFraction, Steps, 
 from spec.seeds import named_seed
 from theory.down_weighting import transition, two_groups
 
-
 SHOWN = (-1.0, 3.0)  # the ratios that have colours of their own
 
 

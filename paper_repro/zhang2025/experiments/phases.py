@@ -16,7 +16,6 @@ from theory.reweighting import flow as mean_field
 from theory.reweighting import phases, regrowth
 from theory.reweighting import recursion as theory
 
-
 SHOWN = 40  # examples whose weights are kept
 CLEAN, MISLABELLED = 0, 1  # places of the groups
 
