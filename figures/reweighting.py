@@ -49,7 +49,7 @@ def phases(dataset: xr.Dataset) -> Figure:
 
 def _bundle(x: np.ndarray, lines: np.ndarray, **look: Any) -> LineCollection:
     """A line for every column, as one object."""
-    return LineCollection(np.stack([np.broadcast_to(x[:, None], lines.shape), lines], axis=-1).swapaxes(0, 1), **look)
+    return LineCollection([np.column_stack([x, line]) for line in lines.T], **look)
 
 
 def alignment(dataset: xr.Dataset) -> Figure:
