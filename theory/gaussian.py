@@ -47,6 +47,15 @@ def chi(k: int) -> Variable:
     return Variable(law.pdf, law.ppf(_TAIL), law.isf(_TAIL))
 
 
+def distance(k: int, away: float) -> Variable:
+    """The length of a vector of k independent standard normals about a mean of length `away`: noncentral chi."""
+    if away == 0:
+        return chi(k)
+    law, central = stats.ncx2(k, away**2), stats.chi(k)
+    low, high = max(central.ppf(_TAIL), away - stats.norm.isf(_TAIL)), away + central.isf(_TAIL)
+    return Variable(lambda r: 2 * r * law.pdf(r**2), low, high)
+
+
 def expectation(f: Callable[..., Any], *variables: Variable, rtol: float = 1e-10, atol: float = 1e-13) -> Estimate:
     """E f(U_1, ..., U_k) for independent variables.
 

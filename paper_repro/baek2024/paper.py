@@ -10,6 +10,7 @@ from paper_repro.baek2024.claims import (
     network_dynamics,
     network_gradients,
     network_margins,
+    population,
     ratio,
     ratio_between_radii,
     shards,
@@ -76,12 +77,15 @@ PAPER = Paper(
                 "baek2024.ratio_slope_is_local",
                 "baek2024.ratio_of_separated_margins",
                 "baek2024.population_sign",
+                "baek2024.margin_likelihood",
             ),
             "baek2024.clean_noisy_ratio",
             "holds in part",
             "a slightly larger ρ favours clean examples exactly when the mislabelled have the larger self-weighted "
-            "weight; in population, when w_1 > 0. The sign may turn at a larger ρ; where every clean margin exceeds "
-            "every mislabelled one it never does",
+            "weight; on fresh examples of the mixture, when w_1 > 0, and then at every ρ: the ratio rises from below "
+            "one to one, so that clean examples catch up with mislabelled ones and never overtake them. On a sample "
+            "the sign may turn at a larger ρ; where every clean margin exceeds every mislabelled one, at equal norms, "
+            "it never does",
         ),
         Statement(
             "Section 3, linear experiment",
@@ -109,11 +113,12 @@ PAPER = Paper(
             ),
             "baek2024.toy_gain",
             "holds in part",
-            "exact; 'never reorders' needs equal norms",
+            "exact; 'never reorders' needs equal norms, and the mean classifier is the limit ρ → ∞: what is left is "
+            "below mean ‖x‖ e^(z − ρ‖x‖)",
         ),
         Statement(
             "n-SAM, Section 2",
-            "A shared ascent step shifts margins by ρ t⟨x, u⟩, far less than 1-SAM's ρ‖x‖",
+            "A shared ascent step shifts margins by ρ t⟨x, u⟩, less than 1-SAM's ρ‖x‖",
             "theory.logistic.regression.shared_margin_shift",
             (
                 "baek2024.batch_shifts",
@@ -123,7 +128,8 @@ PAPER = Paper(
             ),
             "baek2024.toy_curves",
             "holds",
-            "exact at finite n",
+            "exact at finite n. How much less depends on m, n and d: on the mixture at w = 0 the mean shift runs, as m "
+            "grows, from ρ E‖x‖ for all to ρB for clean and −ρB for mislabelled examples",
         ),
         Statement(
             "Section 4.1",
@@ -251,6 +257,7 @@ PAPER = Paper(
     + example_weights.CLAIMS
     + ratio.CLAIMS
     + ratio_between_radii.CLAIMS
+    + population.CLAIMS
     + expectations.CLAIMS
     + accuracy.CLAIMS
     + toy_limits.CLAIMS

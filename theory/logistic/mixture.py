@@ -21,7 +21,7 @@ from scipy.special import expit, ndtr
 
 from spec.problems import NoisyLinearTeacher, SignalNoiseMixture
 from spec.validation import InputError, require_integer, require_real
-from theory.gaussian import Estimate, Variable, chi, expectation, normal
+from theory.gaussian import Estimate, Variable, chi, distance, expectation, normal
 
 FloatArray = NDArray[np.float64]
 
@@ -190,16 +190,25 @@ def batch_shift_at_zero_limit(problem: SignalNoiseMixture, rho: float, *, mislab
 def example_expectation(
     problem: SignalNoiseMixture, w: FloatArray, f: Callable[[Any, Any], Any], *, mislabelled: bool, rtol: float = 1e-8
 ) -> Estimate:
-    """E f(z, ||x||) over a fresh clean or mislabelled example, for a w that does not depend on it."""
+    """E f(z, ||x||) over a fresh clean or mislabelled example, for a w that does not depend on it.
+
+    Isotropic noise is split along w and across it: z = +-||w|| x_w, and across w lies a part of the signal.
+    """
     w = np.asarray(w, dtype=float)
-    sign, w_perp = (-1.0 if mislabelled else 1.0), np.linalg.norm(w[1:])
+    sign, w_perp, length = -1.0 if mislabelled else 1.0, np.linalg.norm(w[1:]), np.linalg.norm(w)
+    along, across = (problem.B * w[0] / length, problem.B * w_perp / length) if length else (problem.B, 0.0)
 
-    def integrand(a: FloatArray, r: FloatArray, *g: FloatArray) -> Any:
-        u = problem.B + _along_signal(problem, g)
-        norm = np.sqrt(u**2 + problem.gamma**2 * (a**2 + r**2))
-        return f(sign * (w[0] * u + problem.gamma * w_perp * a), norm)
+    def isotropic(a: FloatArray, r: FloatArray) -> Any:
+        x_w = along + problem.gamma * a
+        return f(sign * length * x_w, np.hypot(x_w, problem.gamma * r))
 
-    return expectation(integrand, normal(), chi(problem.d - 2), *_variables_along_signal(problem), rtol=rtol)
+    def orthogonal(a: FloatArray, r: FloatArray) -> Any:
+        norm = np.sqrt(problem.B**2 + problem.gamma**2 * (a**2 + r**2))
+        return f(sign * (w[0] * problem.B + problem.gamma * w_perp * a), norm)
+
+    if problem.noise == "isotropic":
+        return expectation(isotropic, normal(), distance(problem.d - 1, float(across) / problem.gamma), rtol=rtol)
+    return expectation(orthogonal, normal(), chi(problem.d - 2), rtol=rtol)
 
 
 def expected_gradient_norm(
@@ -249,8 +258,6 @@ def fixed_shift_ratio_log_slope(problem: SignalNoiseMixture, w: FloatArray, C: f
     monotone, so for m > 0 the weighted clean margin is stochastically larger; s falls strictly with z, hence the clean
     self-weighted mean of s is the smaller one. m < 0 swaps the groups.
     So in population a larger common shift raises the clean share exactly when w points towards the signal.
-
-    Checked by `baek2024.population_sign`.
     """
     clean, noisy = (fixed_shift_moments(problem, w, C, mislabelled=m) for m in (False, True))
     return float(clean[1] / clean[0] - noisy[1] / noisy[0])

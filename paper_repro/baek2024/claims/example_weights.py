@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from paper_repro.baek2024.claims.predicted_gradients import ANY, OURS, SECTION, margins, shifts
-from paper_repro.shared.at_rho import sgd
+from paper_repro.shared.at_rho import n_sam, sgd
 from paper_repro.shared.logistic_cases import Case, gradient_norms, random_case, weights
 from sims import objectives
-from spec.claims import Claim, Exact, Mutant, Ordering
+from spec.claims import Claim, Exact, Mutant, Ordering, Sample
 from spec.rules import Sam
 from theory.logistic import regression
 
@@ -190,18 +190,21 @@ NEVER_REORDERS = Claim(
 )
 
 
-def _weight_gaps(case: Case, radius_factor: float = 1.0) -> np.ndarray:
-    """s_i - s_j just below and above the stated radius, oriented so that z_i > z_j; pairs with a finite radius."""
+def _pairs(sample: Sample) -> Case:
+    """Pairs of examples, the one of larger margin first, just below and just above the stated radius."""
+    case = random_case(sample)
+    order = np.argsort(-margins(case)[:, :2], axis=1)
+    rows = np.arange(len(order))[:, None]
+    pairs = Case(case.w, case.x[rows, order], case.t[rows, order], case.mislabelled[rows, order], case.rho)
+    radius = _radii(pairs)
+    finite = radius * np.linalg.norm(pairs.x[:, 0], axis=1) - margins(pairs)[:, 0] < 15  # beyond, both round to one
+    w, x, t, mislabelled = (np.concatenate([a[finite]] * 2) for a in pairs[:4])
+    return Case(w, x, t, mislabelled, np.concatenate([0.999 * radius[finite], 1.001 * radius[finite]]))
+
+
+def _radii(case: Case, factor: float = 1.0) -> np.ndarray:
     z, norms = margins(case), np.linalg.norm(case.x, axis=2)
-    swap = (z[:, 0] < z[:, 1])[:, None]
-    z, norms = (np.where(swap, a[:, 1::-1], a[:, :2]) for a in (z, norms))
-    radius = regression.reordering_radius(z[:, 0], z[:, 1], norms[:, 0], norms[:, 1])
-    finite = radius * norms[:, 0] - z[:, 0] < 15  # beyond, both weights round to one
-    rho = radius[finite] * radius_factor
-    pair = Case(case.w[finite], case.x[finite, :2], case.t[finite, :2], case.mislabelled[finite, :2], rho)
-    signs = np.where(swap[finite, 0], -1.0, 1.0)
-    gaps = [signs * -np.diff(weights(Sam, pair, factor), axis=1)[:, 0] for factor in (0.999, 1.001)]
-    return np.stack(gaps, axis=1).reshape(1, -1)
+    return factor * regression.reordering_radius(z[:, 0], z[:, 1], norms[:, 0], norms[:, 1])
 
 
 REORDERING = Claim(
@@ -211,13 +214,16 @@ REORDERING = Claim(
     statement="With unequal norms two examples change order exactly at rho = (z_i - z_j)/(||x_i|| - ||x_j||).",
     regime="pairs whose larger margin has the larger norm; weights at the radius below sigma(15)",
     tolerance=Ordering(),
-    setup=random_case,
-    predicted=lambda c: np.tile([-1.0, 1.0], _weight_gaps(c).size // 2),
-    measured=_weight_gaps,
-    mutants=(Mutant("radius doubled", measured=partial(_weight_gaps, radius_factor=2.0)),),
+    setup=_pairs,
+    predicted=lambda c: np.sign(c.rho - _radii(c)),
+    measured=lambda c: -np.diff(weights(Sam, c), axis=1).T,
+    mutants=(
+        Mutant("radius doubled", predicted=lambda c: np.sign(c.rho - _radii(c, 2.0))),
+        Mutant("never", predicted=lambda c: -np.ones(len(c.rho))),
+        Mutant("n-SAM", measured=lambda c: -np.diff(weights(n_sam, c), axis=1).T),
+    ),
     theory="theory.logistic.regression.reordering_radius",
 )
-
 
 CLAIMS = (
     AMPLIFICATION,

@@ -14,7 +14,10 @@ OURS = "derived here for the toy data of Baek et al. (2024), Section 3"
 ISOTROPIC = SignalNoiseMixture(n=80, d=50, B=1.3, gamma=0.8, Delta=0.3)
 ORTHOGONAL = SignalNoiseMixture(n=80, d=50, B=1.3, gamma=0.8, Delta=0.15, noise="orthogonal")
 BERNOULLI = SignalNoiseMixture(n=60, d=40, B=1.7, gamma=1.1, Delta=0.2, flips="bernoulli")
-TEACHER = NoisyLinearTeacher(n=50, d=20)
+# Many fresh examples for fixed classifiers; in few dimensions norms fluctuate, and depend on the margins.
+FRESH_ISOTROPIC = replace(ISOTROPIC, n=600, d=12)
+FRESH_ORTHOGONAL = replace(ORTHOGONAL, n=600, d=12)
+TEACHER = NoisyLinearTeacher(n=600, d=12)
 
 
 class Classifiers(NamedTuple):
@@ -27,7 +30,7 @@ class Classifiers(NamedTuple):
 def classifiers(sample: Sample) -> Classifiers:
     """Four classifiers with overlaps of both signs with the signal."""
     rng = np.random.default_rng(sample.seed)
-    w = rng.normal(size=(4, 50)) / np.sqrt(50)
+    w = rng.normal(size=(4, TEACHER.d)) / np.sqrt(TEACHER.d)
     w[:, 0] = [0.4, -0.3, 1.1, 0.9]
     return Classifiers(w, sample)
 

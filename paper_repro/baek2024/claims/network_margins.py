@@ -14,6 +14,7 @@ from paper_repro.baek2024.claims.measured_networks import (
     random_networks,
     shaped,
     single,
+    stated_gradients,
     unflat,
 )
 from paper_repro.baek2024.claims.network_gradients import NETWORK, OURS_4
@@ -238,12 +239,12 @@ MARGIN_THRESHOLD = Claim(
 
 
 def _balanced_ratio(case: NetworkCase, sign: float = -1.0) -> np.ndarray:
-    """(1 - m/m*) times the simulated SGD gradient on the balanced line at several J, where m/m* = rho||x||/J."""
+    """(1 - m/m*) times the SGD gradient on the balanced line at several J, where m/m* = rho||x||/J."""
     rows = []
     for ratio in (0.5, 1.5, 4.0):
         line = shaped(case, ratio, 1.0)
         ceiling = theory.margin_ceiling(_jacobian_norms(line), _norms(line), line.rho[:, None])
-        rows.append((1 + sign * line.t * _outputs(line) / ceiling) * network_gradients(sgd, line))
+        rows.append((1 + sign * line.t * _outputs(line) / ceiling) * stated_gradients(sgd, line))
     return np.stack(rows)
 
 

@@ -12,6 +12,7 @@ from theory.logistic import ratio, regression
 
 FACTOR = 10.0
 RADII = (1e-6, 2.0, 6.0)
+SAID = np.array([1.42, 1.89, 1.07])  # R there
 LOCAL = np.array([1.5, -2.0, 0.5, -3.5, 3.9, 3.7])  # margins, the last three mislabelled: the ratio rises, then falls
 SEPARATED = (0.03, 0.3, 1.0, 3.0, 10.0)
 
@@ -58,16 +59,22 @@ def _local(_: Sample) -> Case:
 
 
 def _changes(case: Case) -> np.ndarray:
-    """Changes of log R from RADII[0] to a radius just beyond it, from RADII[0] to [1], [1] to [2], and [0] to [2]."""
-    start, beyond, middle, end = (float(np.log(_ratios(case, radius)[0])) for radius in (RADII[0], 0.01, *RADII[1:]))
-    return np.array([[beyond - start, middle - start, end - middle, end - start]])
+    """Changes of log R from RADII[0] to a radius just beyond it, from RADII[0] to [1], [1] to [2], and [0] to [2]; then
+    by how much less than .005 R is from SAID.
+    """
+    start, beyond, *later = (float(_ratios(case, radius)[0]) for radius in (RADII[0], 0.01, *RADII[1:]))
+    middle, end = later
+    near = 0.005 - np.abs(np.array([start, middle, end]) - SAID)
+    return np.concatenate([np.log([beyond / start, middle / start, end / middle, end / start]), near])[None]
 
 
 def _stated_changes(case: Case) -> np.ndarray:
-    noisy = case.mislabelled[0]
+    noisy, ones = case.mislabelled[0], np.ones(6)
     slope = regression.self_weighted_gap(LOCAL, np.zeros(6), noisy)
     pairs = ((RADII[0], RADII[1]), (RADII[1], RADII[2]), (RADII[0], RADII[2]))
-    return np.sign([slope, *(np.log(ratio.gain(LOCAL, np.ones(6), noisy, *pair)) for pair in pairs)])
+    changes = [slope, *(np.log(ratio.gain(LOCAL, ones, noisy, *pair)) for pair in pairs)]
+    values = [regression.clean_noisy_ratio(LOCAL, ones, noisy, radius) for radius in RADII]
+    return np.sign([*changes, *(0.005 - np.abs(np.array(values) - SAID))])
 
 
 LOCAL_SLOPE = Claim(
@@ -81,7 +88,7 @@ LOCAL_SLOPE = Claim(
     setup=_local,
     predicted=_stated_changes,
     measured=_changes,
-    mutants=(Mutant("the sign of the slope for every radius", predicted=lambda c: np.ones(4)),),
+    mutants=(Mutant("the sign of the slope for every radius", predicted=lambda c: np.ones(7)),),
     theory="theory.logistic.ratio.gain",
     figure="baek2024.clean_noisy_ratio",
 )

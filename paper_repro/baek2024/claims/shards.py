@@ -23,7 +23,7 @@ RHO, SHARDS = 0.7, (1, 2, 4, 32)
 
 def _measured(sample: Sample, rho: float = RHO) -> np.ndarray:
     """Mean falls of the margins of clean and of mislabelled examples at w = 0, (seeds, 2 for every m)."""
-    return np.asarray(_falls(draws(LAW, sample).train, rho))
+    return np.asarray(_falls(draws(LAW, sample), rho))
 
 
 @jax.jit

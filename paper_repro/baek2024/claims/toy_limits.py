@@ -30,7 +30,7 @@ def _accuracies(law: SignalNoiseMixture, sample: Sample, scale: float, rho: floa
 def _weights(law: SignalNoiseMixture, sample: Sample, scale: float, rho: float) -> np.ndarray:
     """Weights after every step of full-batch 1-SAM (rho = 0: GD) from N(0, scale^2/d), (seeds, STEPS, d)."""
     start = scale * np.random.default_rng(sample.seed).normal(size=(sample.count, law.d)) / np.sqrt(law.d)
-    train = draws(law, sample).train
+    train = draws(law, sample)
     return np.asarray(_paths(start, train.x, train.t, jnp.asarray(rho)))
 
 

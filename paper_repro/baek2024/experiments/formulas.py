@@ -109,7 +109,7 @@ def ratio(config: Ratio) -> xr.Dataset:
     w = rng.normal(size=(len(config.overlaps), config.problem.d)) / np.sqrt(config.problem.d)
     w[:, 0] = config.overlaps
     C = np.linspace(0, 8, 41)
-    split = draws(config.problem, Sample(named_seed("baek2024.clean_noisy_ratio/data"), config.seeds)).train
+    split = draws(config.problem, Sample(named_seed("baek2024.clean_noisy_ratio/data"), config.seeds))
     simulated = np.stack([[_sampled_ratio(split, jnp.asarray(v), rho) for rho in config.rho] for v in w])
     return xr.Dataset(
         {

@@ -60,7 +60,7 @@ RULES: tuple[FamilyAt, ...] = (sgd, n_sam, LogitSam, JacobianSam, Sam)
 def network_dynamics(config: NetworkDynamics) -> xr.Dataset:
     """Summaries of simulated networks with Gaussian noise beside the four numbers of theory, for every rule."""
     seed = named_seed("baek2024.network_dynamics")
-    split = draws(config.problem, Sample(seed, config.seeds)).train
+    split = draws(config.problem, Sample(seed, config.seeds))
     start = jax.random.normal(jax.random.key(seed), (config.seeds, config.width), jnp.float64)
     v = np.asarray(start / jnp.linalg.norm(start, axis=1, keepdims=True))
     W = np.zeros((config.seeds, config.width, config.problem.d))
