@@ -4,14 +4,14 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from paper_repro.luong2026.claims.random_problems import LINEAR_MODEL, OURS
+from paper_repro.luong2026.claims.signal_memory import MODELS, RHO, problem
 from sims import objectives, rules
 from spec.claims import Claim, Exact, Mutant, Sample
-from spec.rules import DownWeight, Sam, Sgd
-from theory.down_weighting import batch_sam, transition
+from spec.rules import Sam, Sgd
+from theory.down_weighting import batch_sam
 
 N, D = 12, 3
 Case = dict[str, np.ndarray]
@@ -71,25 +71,10 @@ OPPOSED = Claim(
 )
 
 
-MODELS = (
-    transition.SignalMemory(10, 1.3, 0.8, 0.3),
-    transition.SignalMemory(10, 0.5, 1.4, 0.2),
-    transition.SignalMemory(10, 0.7, 2.1, 0.1),
-)
-RHO, ETA, STEPS, ALPHA = 0.6, 0.5, 200, 0.7
-
-
-def _problem(model: transition.SignalMemory) -> tuple[np.ndarray, np.ndarray]:
-    y = np.where(np.arange(model.n) % 2, -1.0, 1.0)
-    x = np.concatenate([model.B * y[:, None], model.gamma * np.eye(model.n)], axis=1)
-    return x, np.where(np.arange(model.n) < round(model.Delta * model.n), -y, y)
-
-
 def _starts(_: Sample, sharpness: Any = "batch") -> np.ndarray:
     """Share of clean and of mislabelled memory coordinates in B at w = 0, simulated, (models, 2)."""
-    x, t = (np.stack(arrays) for arrays in zip(*map(_problem, MODELS), strict=True))
-    w, rho = np.zeros(x.shape[::2]), np.full(len(MODELS), RHO)
-    reduced = _reduced({"w": w, "x": x, "t": t, "rho": rho}, sharpness, 1)
+    x, t = (np.stack(arrays) for arrays in zip(*map(problem, MODELS), strict=True))
+    reduced = _reduced({"w": np.zeros(x.shape[::2]), "x": x, "t": t, "rho": RHO}, sharpness, 1)
     noisy = [np.arange(model.n) < round(model.Delta * model.n) for model in MODELS]
     return np.array([[row[~group].mean(), row[group].mean()] for row, group in zip(reduced, noisy, strict=True)])
 
@@ -113,52 +98,4 @@ START = Claim(
 )
 
 
-def _paths(_: Sample, alpha: float = ALPHA, sharpness: Any = "batch") -> np.ndarray:
-    """(w_1, v_c, v_n) of the first model halfway and at the end, with and without down-weighting, simulated."""
-    x, t = _problem(MODELS[0])
-    objective, batch = (
-        objectives.Objective(LINEAR_MODEL, objectives.logistic),
-        objectives.Batch(jnp.asarray(x), jnp.asarray(t)),
-    )
-
-    @partial(jax.jit, static_argnums=0)
-    def path(rule: Any) -> Any:
-        def step(carry: Any, _: Any) -> Any:
-            w, state = carry
-            g, state = rules.gradient(rule, state, objective, {"w": w}, batch)
-            return (w - ETA * g["w"], state), w - ETA * g["w"]
-
-        start = jnp.zeros(x.shape[1])
-        return jax.lax.scan(step, (start, rules.init(rule, {"w": start})), None, length=STEPS)[1]
-
-    sam = Sam(RHO, sharpness)
-    rows = [np.asarray(path(rule))[[STEPS // 2 - 1, STEPS - 1]] for rule in (sam, DownWeight(sam, alpha))]
-    return np.array([[row[:, 0], (t * row[:, 1:])[:, -1], (t * row[:, 1:])[:, 0]] for row in rows])
-
-
-def _stated_paths(_: Sample, alpha: float = ALPHA, model: transition.SignalMemory = MODELS[0]) -> np.ndarray:
-    paths = [batch_sam.descend(model, RHO, eta=ETA, steps=STEPS, alpha=a)[[STEPS // 2, STEPS]] for a in (0.0, alpha)]
-    return np.array([path.T for path in paths])
-
-
-PATH = Claim(
-    id="luong2026.batch_memory_path",
-    origin="derived",
-    source=OURS,
-    statement="Under n-SAM, with and without down-weighting, three numbers follow the training of all weights of the "
-    "model of signal and memory: SANER slows the memory of mislabelled examples while it is opposed to the signal.",
-    regime="orthogonal memory, w = 0 at the start, full batch",
-    tolerance=Exact(),
-    setup=lambda s: s,
-    predicted=_stated_paths,
-    measured=_paths,
-    mutants=(
-        Mutant("nothing removed", predicted=partial(_stated_paths, alpha=0.0)),
-        Mutant("alpha as the kept fraction", predicted=partial(_stated_paths, alpha=1 - ALPHA)),
-        Mutant("other noise rate", predicted=partial(_stated_paths, model=MODELS[0]._replace(Delta=0.25))),
-        Mutant("1-SAM", measured=partial(_paths, sharpness="example")),
-    ),
-    theory="theory.down_weighting.batch_sam.descend",
-)
-
-CLAIMS = (OPPOSED, START, PATH)
+CLAIMS = (OPPOSED, START)

@@ -1,4 +1,4 @@
-"""Claims on linear models of clean and mislabelled data: the transition in time, and expected shares. All are ours."""
+"""A claim on the expected shares of the groups among coordinates of the mixture."""
 
 from functools import partial
 from typing import Any
@@ -9,69 +9,12 @@ import numpy as np
 
 from paper_repro.luong2026.claims.random_problems import LINEAR_MODEL, OURS
 from sims import objectives
-from sims.data.sampling import Data, Split
 from sims.data.sampling import sample as draw
 from sims.observables.composition import coordinates
-from sims.train import train
-from spec.claims import Claim, Exact, MonteCarlo, Mutant, Sample
+from spec.claims import Claim, MonteCarlo, Mutant, Sample
 from spec.problems import SignalNoiseMixture
-from spec.rules import DownWeight, Sam
-from spec.seeds import named_seed
-from spec.training import Training
-from theory.down_weighting import expected_shares, transition
-
-_MODEL, _RHO, _ETA, _STEPS, _ALPHA = transition.SignalMemory(20, 1.3, 0.8, 0.3), 0.6, 0.5, 300, 0.7
-
-
-def _simulated_path(alpha: float = _ALPHA, sharpness: Any = "example") -> np.ndarray:
-    """(w_1, v_c, v_n) at the end of full-batch training of all n + 1 weights, with and without down-weighting."""
-    n = _MODEL.n
-    noisy, y = np.arange(n) < round(_MODEL.Delta * n), np.where(np.arange(n) % 2, -1.0, 1.0)
-    x = jnp.asarray(np.concatenate([_MODEL.B * y[:, None], _MODEL.gamma * np.eye(n)], axis=1))
-    t = jnp.asarray(np.where(noisy, -y, y))
-    split = Split(x, t, jnp.asarray(y))
-
-    def final(rule: Any) -> np.ndarray:
-        w = train(
-            rule,
-            Training(eta=_ETA, epochs=_STEPS, record_every=_STEPS),
-            model=LINEAR_MODEL,
-            loss=objectives.logistic,
-            params={"w": jnp.zeros(n + 1)},
-            data=Data(split, None, split),
-            observe=lambda *_: {"nothing": jnp.zeros(())},
-            key=jax.random.key(named_seed("unused")),  # full batches: the order plays no part
-        )[0]["w"]
-        return np.array([w[0], (t * w[1:])[-1], (t * w[1:])[0]])
-
-    sam = Sam(_RHO, sharpness)
-    return np.concatenate([final(sam), final(DownWeight(sam, alpha))])
-
-
-def _stated_path(alpha: float = _ALPHA, model: transition.SignalMemory = _MODEL) -> np.ndarray:
-    ends = [transition.descend(model, _RHO, eta=_ETA, steps=_STEPS, alpha=a)[-1] for a in (0.0, alpha)]
-    return np.concatenate(ends)
-
-
-PATH = Claim(
-    id="luong2026.signal_memory_path",
-    origin="derived",
-    source=OURS,
-    statement="With one signal and a memory coordinate for each example, three numbers follow the training of all "
-    "weights, with group B removed or not: there the signal is unlearned more slowly.",
-    regime="orthogonal memory, w = 0 at the start, 1-SAM, full batch, with and without down-weighting",
-    tolerance=Exact(),
-    setup=lambda s: s,
-    predicted=lambda s: _stated_path(),
-    measured=lambda s: _simulated_path(),
-    mutants=(
-        Mutant("alpha as the kept fraction", measured=lambda s: _simulated_path(1 - _ALPHA)),
-        Mutant("nothing removed", predicted=lambda s: _stated_path(0.0)),
-        Mutant("other noise rate", predicted=lambda s: _stated_path(model=_MODEL._replace(Delta=0.25))),
-        Mutant("n-SAM", measured=lambda s: _simulated_path(sharpness="batch")),
-    ),
-    theory="theory.down_weighting.transition.descend",
-)
+from spec.rules import Sam
+from theory.down_weighting import expected_shares
 
 _LAW = SignalNoiseMixture(n=50, d=40, B=1.4, gamma=0.9, Delta=0.3, noise="orthogonal")
 
@@ -132,4 +75,4 @@ SHARES = Claim(
     theory="theory.down_weighting.expected_shares.expected_fractions",
 )
 
-CLAIMS = (PATH, SHARES)
+CLAIMS = (SHARES,)

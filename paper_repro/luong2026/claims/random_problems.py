@@ -1,6 +1,5 @@
 """What claims compare: gradients and their coordinates from sims, for many random problems at once."""
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -10,10 +9,7 @@ from numpy.typing import NDArray
 
 from paper_repro.shared.at_rho import FamilyAt, RuleAt, stacked
 from sims import objectives, per_example, rules
-from sims.data.sampling import Data, Split
 from sims.models import networks
-from sims.models.networks import Model
-from sims.observables.composition import Coordinates, coordinates
 from spec.claims import Sample
 from theory.logistic import regression
 
@@ -70,23 +66,6 @@ def closed_form(p: Problems, rule: FamilyAt) -> np.ndarray:
     """The predicted side: theory.logistic.regression.gradient with each problem's rho, (k, d)."""
     rows = zip(p.params["w"], p.x, p.t, p.rho, strict=True)
     return np.stack([regression.gradient(rule(rho), w, x, t) for w, x, t, rho in rows])
-
-
-def parts(
-    probe: FamilyAt, problems: Problems, model: Model = LINEAR_MODEL, loss: Any = objectives.logistic
-) -> Coordinates:
-    """What sims.observables.composition sees, as numpy arrays (k, d)."""
-    return jax.tree.map(np.asarray, _parts(model, loss, stacked(probe, problems.rho), problems))
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def _parts(model: Model, loss: Any, probes: Any, problems: Any) -> Coordinates:
-    def one(probe: Any, p: Any) -> Coordinates:
-        train = Split(p.x, p.t, jnp.where(p.mislabelled, -1 - p.t, p.t))  # only whether y differs from t plays a part
-        objective = objectives.Objective(model, loss)
-        return coordinates(probe, objective, p.params, Data(train, None, train))
-
-    return jax.vmap(one)(probes, problems)
 
 
 def contributions(rule: FamilyAt, problems: Problems) -> FloatArray:

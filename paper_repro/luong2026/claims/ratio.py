@@ -17,14 +17,15 @@ from paper_repro.luong2026.claims.random_problems import (
     gradients,
     logistic_problems,
     numbers,
-    parts,
 )
-from paper_repro.shared.at_rho import n_sam, sgd
+from paper_repro.shared.at_rho import FamilyAt, n_sam, sgd
 from sims import objectives, rules
 from sims.models import networks
 from spec.claims import AtLeast, Claim, Exact, Mutant, Sample
-from spec.rules import DownWeight, Sam
+from spec.rules import DownWeight, Sam, Sgd
 from theory.down_weighting import ratio as dw
+from theory.linear_networks import gradients as linear_network
+from theory.logistic import regression
 
 ALPHA = 0.7
 
@@ -58,36 +59,52 @@ UPDATE = Claim(
     theory="theory.down_weighting.ratio.groups",
 )
 
-_NETWORK = networks.mlp((4, 6, 3), activation=jax.numpy.tanh)
+CLASSES = 3
+_NETWORK = objectives.Objective(networks.two_layer_linear(1, 1, classes=CLASSES), objectives.cross_entropy)
 
 
 def _networks(sample: Sample) -> Problems:
-    p = logistic_problems(sample, d=4)
-    keys = jax.random.split(jax.random.key(sample.seed), sample.count)
-    classes = np.random.default_rng(sample.seed).integers(0, 3, p.t.shape)
-    params = jax.vmap(lambda key: _NETWORK.init(key, jax.numpy.float64))(keys)
-    return p._replace(params=params, t=classes)
+    """Two-layer linear networks V W x with softmax, at random parameters."""
+    p, rng = logistic_problems(sample, d=4), np.random.default_rng([sample.seed, 1])
+    k = sample.count
+    params = {"W": rng.normal(0.1, 0.7, (k, 3, 4)), "v": rng.normal(0.2, 1.0, (k, CLASSES, 3))}
+    return p._replace(params=params, t=rng.integers(0, CLASSES, p.t.shape))
 
 
-def _network_parts(p: Problems) -> Any:
-    return parts(n_sam, p, _NETWORK, objectives.cross_entropy)
+def _network_parts(p: Problems) -> np.ndarray:
+    """Clean and mislabelled parts of the gradient, here and after the n-SAM ascent, in closed form, (4, k, size)."""
+    return np.stack([_parts_of_one(*row) for row in zip(p.params["W"], p.params["v"], *p[1:], strict=True)], axis=1)
+
+
+def _parts_of_one(W: Any, v: Any, x: Any, t: Any, mislabelled: Any, rho: float) -> np.ndarray:
+    g_W, g_v = linear_network.gradient(Sgd(), W, v, x, t)
+    step = rho / np.sqrt(np.sum(g_W**2) + np.sum(g_v**2))
+
+    def part(W: Any, v: Any, group: Any) -> np.ndarray:
+        pair = linear_network.gradient(Sgd(), W, v, x[group], t[group])
+        return group.mean() * np.concatenate([g.ravel() for g in pair])
+
+    places = ((W, v), (W + step * g_W, v + step * g_v))
+    return np.stack([part(*place, group) for place in places for group in (~mislabelled, mislabelled)])
 
 
 def _combined(p: Problems, swap: bool = False, inverse: bool = False) -> np.ndarray:
     """r g, which is bounded where r is not."""
-    at = _network_parts(p)
-    a = [at.h_clean / at.g_clean, at.h_noisy / at.g_noisy]
-    r = dw.combined_ratio(at.g_clean, at.g_noisy, *(a[::-1] if swap else a))
-    return (1 / r if inverse else r) * at.g
+    g_clean, g_noisy, h_clean, h_noisy = _network_parts(p)
+    a = [h_clean / g_clean, h_noisy / g_noisy]
+    r = dw.combined_ratio(g_clean, g_noisy, *(a[::-1] if swap else a))
+    return (1 / r if inverse else r) * (g_clean + g_noisy)
 
 
-def _network_gradients(p: Problems) -> np.ndarray:
+@jax.jit
+def _network_gradients(p: Any) -> Any:
+    """The simulated n-SAM gradient, W row by row, then v."""
+
     def one(q: Any) -> Any:
-        objective, batch = objectives.Objective(_NETWORK, objectives.cross_entropy), objectives.Batch(q.x, q.t)
-        g = rules.gradient(Sam(q.rho, "batch"), (), objective, q.params, batch)[0]
-        return jax.numpy.concatenate([leaf.ravel() for leaf in jax.tree.leaves(g)])
+        g = rules.gradient(Sam(q.rho, "batch"), (), _NETWORK, q.params, objectives.Batch(q.x, q.t))[0]
+        return jax.numpy.concatenate([g["W"].ravel(), g["v"].ravel()])
 
-    return np.asarray(jax.jit(jax.vmap(one))(p))
+    return jax.vmap(one)(p)
 
 
 IDENTITY = Claim(
@@ -95,7 +112,7 @@ IDENTITY = Claim(
     origin="derived",
     source=OURS,
     statement="r = (a_c c + a_n n)/(c + n), with a_c and a_n the factors of the clean and the mislabelled part.",
-    regime="any network, loss and rho; measured on tanh networks with softmax cross-entropy, n-SAM",
+    regime="any network, loss and rho; measured on two-layer linear networks with softmax cross-entropy, n-SAM",
     tolerance=Exact(),
     setup=_networks,
     predicted=_combined,
@@ -103,18 +120,24 @@ IDENTITY = Claim(
     mutants=(
         Mutant("factors exchanged", predicted=partial(_combined, swap=True)),
         Mutant("ratio to the perturbed gradient", predicted=partial(_combined, inverse=True)),
-        Mutant("no perturbation", predicted=lambda p: _network_parts(p).g),
+        Mutant("no perturbation", predicted=lambda p: _network_parts(p)[:2].sum(axis=0)),
     ),
     theory="theory.down_weighting.ratio.combined_ratio",
 )
 
 
+def _logistic_parts(p: Problems, rule: FamilyAt) -> np.ndarray:
+    """Clean and mislabelled part of the rule's gradient, in closed form, (2, k, d)."""
+    rows = zip(p.rho, p.params["w"], p.x, p.t, strict=True)
+    each = np.stack([regression.example_gradients(rule(rho), w, x, t) for rho, w, x, t in rows]) / p.t.shape[1]
+    return np.stack([np.where(group[:, :, None], each, 0).sum(axis=1) for group in (~p.mislabelled, p.mislabelled)])
+
+
 def _stated_regions(p: Problems, minor: float = 1.0, major: float = 1.0, swap: bool = False) -> np.ndarray:
-    at = parts(Sam, p)
-    noise = abs(at.g_noisy) > abs(at.g_clean)
-    a = np.where(noise, at.h_noisy / at.g_noisy, at.h_clean / at.g_clean) * major
-    b = np.where(noise, at.h_clean / at.g_clean, at.h_noisy / at.g_noisy) * minor
-    small, large = np.sort(np.abs([at.g_clean, at.g_noisy]), axis=0)
+    g, h = _logistic_parts(p, sgd), _logistic_parts(p, Sam)
+    order = np.argsort(np.abs(g), axis=0)  # the smaller part first
+    (small, large), changed = np.abs(np.take_along_axis(g, order, 0)), np.abs(np.take_along_axis(h, order, 0))
+    b, a = minor * changed[0] / small, major * changed[1] / large
     return numbers(dw.conflict_groups(small / large, *((a, b) if swap else (b, a))))
 
 

@@ -54,9 +54,10 @@ SPHERE = Claim(
     id="luong2026.shares_in_few_dimensions",
     origin="derived",
     source=OURS,
-    statement="Expected shares are exact to O(n^-2) at any d once the parts are taken as coordinates of points on "
-    "spheres, a correction of O(1/(n d)).",
-    regime="signal-plus-noise mixture, here n = 12 and d = 3, where the correction is 1.6 points",
+    statement="In few dimensions expected shares need the parts as coordinates of points on spheres, a correction of "
+    "O(1/(n d)) to normal ones.",
+    regime="signal-plus-noise mixture, here n = 12 and d = 3, where the correction is 1.6 points; the expansion leaves "
+    "O(n^-2), of which nothing is seen",
     tolerance=MonteCarlo(),
     setup=lambda s: s,
     predicted=_stated,
