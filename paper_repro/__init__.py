@@ -2,7 +2,7 @@
 
 __main__, console, settings              the command line
 catalogue, costs, user_cache             what there is, for a list in no time; how long it takes; a folder for both
-compiling                                what compiling takes; compiled programs, kept between commands
+executors, compiling                     the processes that compute; what compiling takes, compiled programs kept
 registry, papers                         what a paper consists of, and every paper
 workflow, feasible, explore              run experiments and check claims; what can be known first; runs in memory
 checking, rates, statistics, verdicts    the judge of claims, its error rates, intervals over seeds, verdicts on disk

@@ -7,6 +7,7 @@ options are known to be good.
 import os
 import signal
 import sys
+import threading
 import warnings
 from pathlib import Path
 from typing import Annotated, Any
@@ -90,7 +91,7 @@ def run(
     catalogue.require_known(ids or [], catalogue.PAPER, catalogue.EXPERIMENT)
     papers, workflow = _computing()
     configs = workflow.configurations(papers.chosen_experiments(ids or []), preset, seeds, changes)
-    with workflow.executor(jobs, cluster) as executor:
+    with workflow.executors.executor(jobs, sum(e.units(c) for e, c in configs), cluster) as executor:
         workflow.run(configs, preset, out, executor=executor, fresh=not resume)
 
 
@@ -107,7 +108,7 @@ def check(
     catalogue.require_known(ids or [], catalogue.PAPER, catalogue.CLAIM)
     papers, workflow = _computing()
     chosen = papers.chosen_claims(ids or [])
-    with workflow.executor(jobs) as executor:
+    with workflow.executors.executor(jobs, len(chosen)) as executor:
         if not workflow.check(chosen, preset, out, executor=executor, as_json=json):
             raise typer.Exit(1)
 
@@ -152,7 +153,7 @@ def all_(preset: Preset = "standard", out: Out = Path("results"), jobs: Jobs = N
     papers, workflow = _computing()
     console.show_page(workflow.report(out))
     run(preset=preset, out=out, jobs=jobs)
-    with workflow.executor(jobs) as executor:
+    with workflow.executors.executor(jobs, len(papers.claims())) as executor:
         ok = workflow.check(papers.claims(), preset, out, executor=executor, as_json=False)
     console.show_page(workflow.report(out))
     if not ok:
@@ -218,7 +219,9 @@ def main() -> None:
     except Stopped:
         Console(stderr=True, soft_wrap=True).print("stopped; finished parts are kept, the same command continues")
         sys.stdout.flush()
-        os._exit(130)  # compiled code that still runs in other threads cannot be stopped, and would be waited for
+        if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+            os._exit(130)  # compiled code that still runs in other threads cannot be stopped, and would be waited for
+        sys.exit(130)
     finally:
         signal.signal(signal.SIGINT, interrupt)
 

@@ -14,7 +14,8 @@ from typing import Any
 import jax
 import xarray as xr
 
-from paper_repro import keys
+from paper_repro import compiling, keys
+from paper_repro.compiling import Compiled
 from paper_repro.files import DamagedError, load, save, set_aside
 from paper_repro.keys import Key
 from sims.divergence import complaint
@@ -62,6 +63,7 @@ class Store:
         self.out, self.experiment, self.executor, self.advance = out, experiment, executor, advance
         self.fresh = fresh
         self.seconds = 0.0  # that computing took, added up over parts
+        self.compiled = Compiled()
         self.diverged: list[str] = []  # runs that left the finite numbers, a line for each
 
     @property
@@ -117,6 +119,7 @@ class Store:
 
     def _keep(self, dataset: xr.Dataset, key: Key) -> None:
         self.seconds += dataset.attrs["seconds"]
+        self.compiled.add(Compiled.of(dataset.attrs))
         save(dataset.assign_attrs(key=keys.text(key)), self.part(key))
         self.advance(False)
 
@@ -158,10 +161,11 @@ def computed(function: Callable[[Any], xr.Dataset], unit: Any, wanted: str) -> x
     with shifted(key["seed_shift"]):
         _require_same(key, keys.of_part(function, unit), "a worker must have what this process has")
         start = time.perf_counter()
-        dataset = function(unit)
+        with compiling.counted() as compiled:
+            dataset = function(unit)
         seconds = time.perf_counter() - start
         _require_same(key, key | {"data": keys.of_data(unit)}, "data files must stay while they are used")
-    return dataset.assign_attrs(seconds=seconds)
+    return dataset.assign_attrs(seconds=seconds, **compiled.attributes())
 
 
 def _require_same(wanted: Key, here: Key, rule: str) -> None:

@@ -1,50 +1,28 @@
 """What the commands do: run experiments, check claims, write the page. Each writes only whole files."""
 
 import json
-import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict
+from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from paper_repro import cluster, compiling, console, costs, drawing, keys, page, verdicts
+from paper_repro import compiling, console, costs, drawing, executors, keys, page, verdicts
 from paper_repro.checking import check as check_claim
+from paper_repro.compiling import Compiled
 from paper_repro.feasible import require_feasible
 from paper_repro.files import locked, results_folder
 from paper_repro.papers import PAPERS
 from paper_repro.registry import Experiment
 from paper_repro.settings import UnknownSettingError, adjusted
 from paper_repro.store import Store
-from sims import programs
 from sims.divergence import blaming, complaint
 from spec.claims import Claim, Verdict
 from spec.validation import NonFiniteError, require
 
-TOGETHER = 24  # claims between two times that compiled programs are forgotten
-
-
-def cores() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextmanager
-def executor(jobs: int | None, address: str | None = None) -> Iterator[Executor]:
-    """Threads on this machine (compiled code releases the interpreter), or the workers of a Dask scheduler."""
-    if address is not None:
-        with cluster.executor(address) as workers:
-            yield workers
-        return
-    threads = ThreadPoolExecutor(jobs or cores())
-    try:
-        yield threads
-    except BaseException:
-        threads.shutdown(wait=False, cancel_futures=True)  # what is under way was waited for, as long as it may be
-        raise
-    threads.shutdown()
+PAUSE = 10.0  # seconds between two times that the page is written, while experiments finish
 
 
 def configurations(
@@ -79,69 +57,87 @@ def _configured(config: Any, changes: Mapping[str, Any]) -> tuple[Any, dict[str,
 
 
 def run(configs: Sequence[tuple[Experiment, Any]], preset: str, out: Path, *, executor: Executor, fresh: bool) -> None:
-    """Run each experiment part by part, drawing its figures and rewriting the page as it finishes.
+    """Run each experiment part by part, drawing its figures as it finishes and rewriting the page every few seconds.
 
     Raises NonFiniteError at the end where runs diverged, naming them; all others are kept and shown.
     """
     diverged: list[str] = []
-    computing = 0.0
+    computing, compiled, written = 0.0, Compiled(), 0.0
     with results_folder(out, files=[f"{experiment.id}.nc" for experiment, _ in configs]):
         console.show_plan(configs, preset)
         with console.progress() as progress:
-            for experiment, config in configs:
-                start = time.perf_counter()
-                advance = progress.add(experiment.title, experiment.units(config))
-                store = Store(out, experiment.id, executor=executor, fresh=fresh, advance=advance)
-                with blaming(store.diverged):
-                    _finish(experiment, config, preset, store)
+
+            def finished(chosen: tuple[Experiment, Any]) -> Store:
+                return _finished(*chosen, preset, out, executor, fresh, progress)
+
+            for store in executors.side_by_side(executor, finished, configs):
                 diverged += store.diverged
                 computing += store.seconds
-                programs.forget()  # experiments share hardly any
-                seconds = time.perf_counter() - start
-                if advance.reused == 0 and config == experiment.config[preset]:
-                    costs.remember(experiment.id, preset, seconds)
-                progress.finished(experiment, seconds, advance.reused)
-    console.show_compiling(compiling.SPENT.told(computing))
+                compiled.add(store.compiled)
+                if time.monotonic() - written > PAUSE:
+                    report(out)
+                    written = time.monotonic()
+        report(out)
+    console.show_compiling(compiled.told(computing))
     console.show_page(out / "index.html")
     if diverged:
         raise NonFiniteError(complaint(diverged))
 
 
-def _finish(experiment: Experiment, config: Any, preset: str, store: Store) -> None:
-    """Result, figures and page: written together, so that those of several processes do not mix."""
-    key = keys.of_result(experiment, config)  # data files are those that the parts were asked for
-    dataset = experiment.run(config, store)
-    with locked(store.out):
-        dataset = store.finish(dataset, preset, key)
-        drawing.figures(experiment, dataset, store.out / "figures")
-        page.write(PAPERS, store.out)
+def _finished(
+    experiment: Experiment, config: Any, preset: str, out: Path, executor: Executor, fresh: bool, progress: console.Bars
+) -> Store:
+    """Run an experiment, write its result and its figures, and say so."""
+    advance = progress.add(experiment.title, experiment.units(config))
+    store = Store(out, experiment.id, executor=executor, fresh=fresh, advance=advance)
+    with blaming(store.diverged):
+        key = keys.of_result(experiment, config)  # data files are those that the parts were asked for
+        dataset = experiment.run(config, store)
+        with locked(out):  # together, so that those of several processes do not mix
+            start = time.perf_counter()
+            dataset = store.finish(dataset, preset, key)
+            drawing.figures(experiment, dataset, out / "figures")
+    seconds = store.seconds + time.perf_counter() - start
+    if advance.reused == 0 and config == experiment.config[preset]:
+        costs.remember(experiment.id, preset, seconds)
+    progress.finished(experiment, seconds, advance.reused)
+    return store
 
 
 def check(claims: Sequence[Claim], preset: str, out: Path, *, executor: Executor, as_json: bool) -> bool:
     """Check claims side by side, print each verdict, keep them for the page; True when all hold."""
-
-    def checked(claim: Claim) -> tuple[Verdict, float]:
-        start, code = time.perf_counter(), keys.of_claim(claim)
-        verdict = check_claim(claim, preset)
-        verdicts.write(out, claim, verdict, preset, code)
-        return verdict, time.perf_counter() - start
-
-    found, computing = [], 0.0
+    found, computing, compiled = [], 0.0, Compiled()
     with results_folder(out):
-        for start in range(0, len(claims), TOGETHER):
-            some = claims[start : start + TOGETHER]
-            for claim, (verdict, seconds) in zip(some, executor.map(checked, some), strict=True):
-                found.append(verdict)
-                computing += seconds
-                if not as_json:
-                    console.show_verdict(claim, verdict, seconds)
-            programs.forget()
+        for claim, checked in zip(claims, executor.map(_checked, claims, repeat(preset)), strict=True):
+            verdicts.write(out, claim, checked.verdict, preset, checked.code)
+            found.append(checked.verdict)
+            computing += checked.seconds
+            compiled.add(checked.compiled)
+            if not as_json:
+                console.show_verdict(claim, checked.verdict, checked.seconds)
     if as_json:
         print(json.dumps([verdicts.plain(asdict(v)) for v in found], indent=1))
     else:
         console.show_check_summary(found)
-        console.show_compiling(compiling.SPENT.told(computing))
+        console.show_compiling(compiled.told(computing))
     return all(v.ok for v in found)
+
+
+class _Checked(NamedTuple):
+    """A verdict, the code it came from, and what it took."""
+
+    verdict: Verdict
+    code: dict[str, str]
+    seconds: float
+    compiled: Compiled
+
+
+def _checked(claim: Claim, preset: str) -> _Checked:
+    """Wherever it runs."""
+    start, code = time.perf_counter(), keys.of_claim(claim)
+    with compiling.counted() as compiled:
+        verdict = check_claim(claim, preset)
+    return _Checked(verdict, code, time.perf_counter() - start, compiled)
 
 
 def report(out: Path) -> Path:

@@ -1,7 +1,12 @@
-"""The command line with one made-up experiment, whose parts wait for given seconds. Run by test_stopping."""
+"""The command line with one made-up experiment, whose parts wait for given seconds. Run by test_stopping.
 
+Each part leaves a file named after its seconds in the folder STARTED when it begins.
+"""
+
+import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import xarray as xr
@@ -19,6 +24,7 @@ class Waits:
 
 
 def wait(seconds: float) -> xr.Dataset:
+    Path(os.environ["STARTED"], str(seconds)).touch()
     time.sleep(seconds)
     return xr.Dataset({"waited": seconds})
 
@@ -43,5 +49,7 @@ EXPERIMENT = Experiment(
 )
 
 if __name__ == "__main__":
+    from slow_experiment import EXPERIMENT  # whose functions other processes find by that name
+
     papers.chosen_experiments = lambda ids: (EXPERIMENT,)
     cli.main()

@@ -1,6 +1,7 @@
 """What compiling takes is told, and compiled programs are kept in a folder of bounded size."""
 
 import os
+import threading
 from pathlib import Path
 
 import jax
@@ -11,28 +12,44 @@ from paper_repro import compiling
 from paper_repro.compiling import HIT, STEPS, Compiled, prune
 
 
-def test_the_share_of_compiling_is_told_once() -> None:
-    spent = Compiled()
-    for step in STEPS:
-        spent.took(step, 1.5, fun_name="f")
-    spent.took(STEPS[-1], 0.5)
-    spent.took("/jax/core/something_else", 100.0)
-    spent.happened(HIT)
-    spent.happened("/jax/compilation_cache/cache_misses")
-    told = spent.told(20.0)
-    assert told == ("compiling took 5 s, 25% of 20 s of computing; 1 programs compiled, 1 found compiled")
-    assert "0 s, beside 0 s" in spent.told(0.0)
+def test_the_share_of_compiling_is_told() -> None:
+    spent = Compiled(programs=2, fetched=1, seconds=2.0)
+    spent.add(Compiled.of({"a": 1, **Compiled(1, 0, 3.0).attributes()}))
+    assert spent.told(20.0) == "compiling took 5 s, 25% of 20 s of computing; 2 programs compiled, 1 found compiled"
+    assert "0 s, beside 0 s" in Compiled().told(0.0)
 
 
-def test_the_compiler_is_watched() -> None:
+def test_steps_of_a_program_are_added_up() -> None:
+    with compiling.counted() as spent:
+        for step in STEPS:
+            compiling._took(step, 1.5, fun_name="f")
+        compiling._took(STEPS[-1], 0.5)
+        compiling._took("/jax/core/something_else", 100.0)
+        compiling._happened(HIT)
+        compiling._happened("/jax/compilation_cache/cache_misses")
+    assert spent == Compiled(programs=2, fetched=1, seconds=5.0)
+
+
+def test_the_compiler_is_watched_in_each_thread_by_itself() -> None:
     compiling.begin()
-    compiling.SPENT.told(0.0)
-    jax.jit(lambda x: x * 3.25 + 1)(np.float64(2.0))
-    assert compiling.SPENT.programs == 1
-    assert compiling.SPENT.seconds > 0
     compiling.begin()
-    jax.jit(lambda x: x * 3.25 + 2)(np.float64(2.0))
-    assert compiling.SPENT.programs == 2
+    with compiling.counted() as outer, compiling.counted() as spent:
+        jax.jit(lambda x: x * 3.25 + 1)(np.float64(2.0))
+        other = threading.Thread(target=lambda: jax.jit(lambda x: x * 3.25 + 2)(np.float64(2.0)))
+        other.start()
+        other.join()
+    assert spent.programs == outer.programs == 1
+    assert spent.seconds > 0
+
+
+def test_programs_are_forgotten_once_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    forgotten: list[int] = []
+    monkeypatch.setattr(compiling.programs, "forget", lambda: forgotten.append(1))
+    monkeypatch.setattr(compiling, "_SINCE", Compiled())
+    for _ in range(7):
+        with compiling.counted() as spent:
+            spent.programs += compiling.MANY // 3 + 1
+    assert len(forgotten) == 2
 
 
 def test_what_was_not_used_for_the_longest_time_is_pruned(tmp_path: Path) -> None:

@@ -14,13 +14,19 @@ SCRIPT, ROOT = Path(__file__).with_name("slow_experiment.py"), Path(__file__).re
 
 def test_one_press_keeps_what_is_finished_and_what_finishes_meanwhile(tmp_path: Path) -> None:
     command = [sys.executable, str(SCRIPT), "run", "--preset", "smoke", "--jobs", "3", "--out"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    results, started = tmp_path / "results", tmp_path / "started"
+    started.mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "STARTED": str(started)}
     process = subprocess.Popen(
-        [*command, str(tmp_path)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        [*command, str(results)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     )
-    parts = tmp_path / "parts" / "made.up"
+    parts = results / "parts" / "made.up"
     deadline = time.monotonic() + 120
-    while not list(parts.glob("*.nc")) and time.monotonic() < deadline and process.poll() is None:
+
+    def under_way() -> bool:
+        return bool(list(parts.glob("*.nc"))) and {path.name for path in started.iterdir()} == {"0.1", "1.0", "60.0"}
+
+    while not under_way() and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     pressed = time.monotonic()

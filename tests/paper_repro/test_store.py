@@ -1,9 +1,8 @@
 """Parts and results on disk: used again exactly when the whole key in the file is the one wanted."""
 
 import json
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 import xarray as xr
 
 from paper_repro import files, keys, store
-from paper_repro.baek2024.experiments.formulas import UPWEIGHTING, Upweighting, upweighting
+from paper_repro.baek2024.experiments.formulas import UPWEIGHTING
 from spec.seeds import named_seed
 from spec.validation import InputError, NonFiniteError
 
@@ -178,11 +177,3 @@ def test_result_carries_its_key_and_provenance(tmp_path: Path) -> None:
     assert json.loads(attrs["config"])["points"] == 3
     assert json.loads(attrs["key"]) == key
     assert {"version", "python", "packages", "platform", "cores", "seed_shift", "date", "code"} <= set(attrs)
-
-
-def test_parts_travel_to_other_processes(tmp_path: Path) -> None:
-    """Any concurrent.futures executor will do: units and functions can be sent elsewhere and give the same numbers."""
-    unit = Upweighting(C=(1.0,), points=3)
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
-        (there,) = store.Store(tmp_path, "baek2024.there", executor=executor).map(upweighting, [unit])
-    assert upweighting(unit).drop_attrs().equals(there.drop_attrs())
