@@ -1,5 +1,10 @@
-"""The measured side of networks of a few units: descent on samples of the mixture by the rules of sims."""
+"""The measured side of networks of a few units: descent on samples by the rules of sims, full batch.
 
+Sizes, laws and lengths go into a compiled program as numbers. A training of n examples in d dimensions is carried out
+in a `room` of more, where it is the same: every example is there equally often, and inputs are 0 beyond d.
+"""
+
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -9,28 +14,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sims import objectives, rules
-from sims.data import sampling
 from sims.models import networks
 from sims.objectives import Batch
-from spec.problems import SignalNoiseMixture
+from spec.problems import NoisyLinearTeacher, SignalNoiseMixture
 from spec.training import Training
+from spec.validation import require
 from theory.mean_field.networks import TwoLayer
 
 FloatArray = NDArray[np.float64]
+Law = SignalNoiseMixture | NoisyLinearTeacher
 UNITS = {"linear": lambda h: h, "tanh": jnp.tanh, "erf": jax.lax.erf, "relu": jax.nn.relu}
 
 
 class Descent(NamedTuple):
-    """A rule on a network, full batch. A rule goes with training and problem into one compiled program."""
+    """A rule on a network."""
 
     rule: Any
-    problem: SignalNoiseMixture
+    problem: Law
     training: Training
     network: TwoLayer
 
 
 class Trace(NamedTuple):
-    """What is seen of seeds (first axis) before training and after every step (second axis).
+    """What is seen of rules and seeds (first axes) before training and after every step (third axis).
 
     v (units,), signal = W e_1 (units,), gram = W W^T (units, units); fit and loss of clean and mislabelled examples.
     """
@@ -52,61 +58,110 @@ class Trace(NamedTuple):
         return np.sqrt(np.trace(self.gram, axis1=-2, axis2=-1))
 
 
-def trace(descent: Descent, seed: int, count: int) -> Trace:
-    """Whole trainings for every seed."""
-    traced, kind = jax.tree.flatten(descent.rule)
-    keys = jax.random.split(jax.random.key(seed), count)
-    return Trace(*(np.asarray(part) for part in _traced(kind, descent._replace(rule=None), traced, keys)))
+class _Program(NamedTuple):
+    """What a program is compiled for: kinds of rules, size of the room, steps, number and kind of units."""
+
+    kinds: tuple[Any, ...]
+    room: tuple[int, int]
+    steps: int
+    units: int
+    unit: str
 
 
-def at_end(descent: Descent, seed: int, count: int) -> FloatArray:
+def trace(descents: Sequence[Descent], seed: int, count: int, room: tuple[int, int] | None = None) -> Trace:
+    """Whole trainings for every seed; descents differ in the rule alone, and see the same samples. room: (n, d)."""
+    (_, problem, training, network), flat = descents[0], [jax.tree.flatten(one.rule) for one in descents]
+    room = room or (problem.n, problem.d)
+    require(room[0] % problem.n == 0 and room[1] >= problem.d, "room", room, f"a multiple of n={problem.n}, at least d")
+    program = _Program(tuple(kind for _, kind in flat), room, training.epochs, len(network.v), network.unit)
+    numbers = {
+        "leaves": [leaves for leaves, _ in flat],
+        "size": (problem.n, problem.d),
+        "law": _law(problem),
+        "labels": tuple(np.tile(part, room[0] // problem.n) for part in _labels(problem)),
+        "training": (training.eta, training.momentum, training.weight_decay, network.second),
+        "start": (np.array(network.v), network.overlap, float(np.sqrt(network.scale**2 - network.overlap**2))),
+    }
+    return Trace(*map(np.asarray, _traced(program, numbers, jax.random.split(jax.random.key(seed), count))))
+
+
+def at_end(descent: Descent, seed: int, count: int, room: tuple[int, int] | None = None) -> FloatArray:
     """signal_overlap, clean_loss, mislabelled_loss, last_norm, first_norm at the end, (count, 5)."""
-    end = Trace(*(part[:, -1] for part in trace(descent, seed, count)))
+    end = Trace(*(part[0, :, -1] for part in trace([descent], seed, count, room)))
     return np.column_stack([np.sum(end.v * end.signal, axis=1), end.loss, end.last_norm, end.first_norm])
 
 
-def objective(network: TwoLayer) -> objectives.Objective:
-    """The logistic loss of the network."""
-    plain = networks.two_layer_linear(1, len(network.v))
-    unit = UNITS[network.unit]
-    model = plain._replace(body=lambda p, x, dense: unit(plain.body(p, x, dense)))
+def _law(problem: Law) -> tuple[float, float, float]:
+    """Length of the signal, of the noise, and of the noise along the signal."""
+    if isinstance(problem, NoisyLinearTeacher):
+        return 0.0, 1.0, 1.0
+    return problem.B, problem.gamma, float(problem.noise == "isotropic")
+
+
+def _labels(problem: Law) -> tuple[FloatArray, FloatArray]:
+    """(classes, or 0 where the teacher gives them; -1 on mislabelled examples), (n,). Inputs come in no order."""
+    wrong = round(problem.Delta * problem.n)
+    classes = np.where(np.arange(problem.n) % 2, -1.0, 1.0) * (not isinstance(problem, NoisyLinearTeacher))
+    return classes, np.where(np.arange(problem.n) < wrong, -1.0, 1.0)
+
+
+def objective(units: int, unit: str) -> objectives.Objective:
+    """The logistic loss of a network."""
+    plain = networks.two_layer_linear(1, units)
+    model = plain._replace(body=lambda p, x, dense: UNITS[unit](plain.body(p, x, dense)))
     return objectives.Objective(model, objectives.logistic)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _traced(kind: Any, descent: Descent, traced: Any, keys: jax.Array) -> Trace:
-    return jax.lax.map(partial(_one, kind, descent, traced), keys)
+@partial(jax.jit, static_argnums=0)
+def _traced(program: _Program, numbers: Any, keys: jax.Array) -> Trace:
+    seeds_first = jax.lax.map(partial(_one, program, numbers), keys)
+    return jax.tree.map(lambda part: jnp.moveaxis(part, 1, 0), seeds_first)
 
 
-def _one(kind: Any, descent: Descent, traced: Any, key: jax.Array) -> Trace:
-    problem, training, network = descent.problem, descent.training, descent.network
-    draw, begin, chance = jax.random.split(key, 3)
-    train = sampling.sample(problem, draw, dtype=jnp.float64, n_test=2).train
-    rule = rules.bind(jax.tree.unflatten(kind, traced), rules.Context(train, None, chance))
-    aim, batch = objective(network), Batch(train.x, train.t)
-    speed = {"W": 1.0, "v": network.second}
+def _one(program: _Program, numbers: Any, key: jax.Array) -> Trace:
+    """All rules on one sample, from the same weights."""
+    chosen = [jax.tree.unflatten(*pair) for pair in zip(program.kinds, numbers["leaves"], strict=True)]
+    W, x, t, noisy = _drawn(program, numbers, key)
+    v, eta = jnp.asarray(numbers["start"][0]), numbers["training"]
+    aim, batch = objective(program.units, program.unit), Batch(x, t)
+    speed = {"W": 1.0, "v": eta[3]}
 
-    def step(carry: Any, _: None) -> tuple[Any, Trace]:
-        w, velocity, state = carry
-        g, state = rules.gradient(rule, rules.begin_epoch(rule, state), aim, w, batch)
-        velocity = jax.tree.map(lambda u, g, w: training.momentum * u + g + training.weight_decay * w, velocity, g, w)
-        w = jax.tree.map(lambda w, u, fast: w - training.eta * fast * u, w, velocity, speed)
-        return (w, velocity, state), seen(w)
+    def moved(rule: Any, place: int, w: Any, states: Any) -> Any:
+        g, state = rules.gradient(rule, rules.begin_epoch(rule, states[place]), aim, w, batch)
+        return g, (*states[:place], state, *states[place + 1 :])
+
+    branches = [partial(moved, rule, place) for place, rule in enumerate(chosen)]
+
+    def step(which: jax.Array, carry: Any, _: None) -> tuple[Any, Trace]:
+        w, velocity, states = carry
+        g, states = jax.lax.switch(which, branches, w, states) if len(branches) > 1 else branches[0](w, states)
+        velocity = jax.tree.map(lambda u, g, w: eta[1] * u + g + eta[2] * w, velocity, g, w)
+        w = jax.tree.map(lambda w, u, fast: w - eta[0] * fast * u, w, velocity, speed)
+        return (w, velocity, states), seen(w)
 
     def seen(w: Any) -> Trace:
-        z = train.t * aim.model.apply(w, train.x)
-        noisy = train.mislabelled
+        z = t * aim.model.apply(w, x)
         shares = jnp.stack([~noisy / jnp.sum(~noisy), noisy / jnp.maximum(jnp.sum(noisy), 1)])
         return Trace(w["v"], w["W"][:, 0], w["W"] @ w["W"].T, shares @ (z > 0), shares @ jax.nn.softplus(-z))
 
-    w = _start(network, problem.d, begin)
-    begun = (w, jax.tree.map(jnp.zeros_like, w), rules.init(rule, w))
-    later = jax.lax.scan(step, begun, None, length=training.epochs)[1]
-    return jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest]), seen(w), later)
+    def trained(which: jax.Array) -> Trace:
+        w = {"W": W, "v": v}
+        begun = (w, jax.tree.map(jnp.zeros_like, w), tuple(rules.init(rule, w) for rule in chosen))
+        later = jax.lax.scan(partial(step, which), begun, None, length=program.steps)[1]
+        return jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest]), seen(w), later)
+
+    return jax.lax.map(trained, jnp.arange(len(chosen)))
 
 
-def _start(network: TwoLayer, d: int, key: jax.Array) -> dict[str, jax.Array]:
-    """Rows of the stated norm and overlap, in independent directions."""
-    W = jax.random.normal(key, (len(network.v), d), jnp.float64).at[:, 0].set(0)
-    W *= (network.scale**2 - network.overlap**2) ** 0.5 / jnp.linalg.norm(W, axis=1, keepdims=True)
-    return {"W": W.at[:, 0].set(network.overlap), "v": jnp.array(network.v, jnp.float64)}
+def _drawn(program: _Program, numbers: Any, key: jax.Array) -> tuple[jax.Array, ...]:
+    """W, rows of the stated length and overlap in independent directions; x, t, and which examples are mislabelled."""
+    (n, d), (B, gamma, along), (y, s) = numbers["size"], numbers["law"], numbers["labels"]
+    _, overlap, rest = numbers["start"]
+    examples, dimensions = program.room
+    normals = jax.random.normal(key, (examples + program.units, dimensions)) * (jnp.arange(dimensions) < d)
+    W = normals[examples:].at[:, 0].set(0)
+    W = (rest * W / jnp.sqrt(jnp.sum(W**2, axis=1, keepdims=True))).at[:, 0].set(overlap)
+    z = gamma * normals[jnp.arange(examples) % n]
+    y = jnp.where(y == 0, jnp.where(z[:, 0] >= 0, 1.0, -1.0), y)
+    x = z.at[:, 0].set(along * z[:, 0] + B * y)
+    return W, x, s * y, s < 0

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.special import erf, expit, ndtr
+from scipy.special import expit, ndtr
 
-from spec.problems import SignalNoiseMixture
+from spec.problems import NoisyLinearTeacher, SignalNoiseMixture
 from spec.rules import DownWeight, FixedReweight, JacobianSam, LogitSam, Regularised, Sam, Sgd
 from spec.training import Training
 from spec.validation import InputError
+from tests.networks_by_hand import READ, UNITS, gradient, trained
 from theory.mean_field import Accuracy, Start, networks
 from theory.mean_field import curves as linear_curves
 from theory.mean_field.networks import TwoLayer, collapse, curves, inputs, rules, units
@@ -21,68 +22,38 @@ PROBLEM = SignalNoiseMixture(n=480, d=600, B=1.5, gamma=1.2, Delta=0.25)
 NETWORK = TwoLayer((1.0, 0.8, -0.6), "tanh", scale=1.0, overlap=0.2, second=0.5)
 TRAINING = Training(0.7, 6, momentum=0.3, weight_decay=0.02)
 QUICK = Accuracy(samples=1024, repeats=4)
-NAMES = ("test_accuracy", "clean_accuracy", "mislabelled_accuracy", "mislabelled_loss", "last_norm", "first_norm")
 RHO = 1.0 / np.hypot(PROBLEM.B, PROBLEM.gamma * PROBLEM.d**0.5)
-UNITS = {
-    "linear": (lambda h: h, np.ones_like),
-    "tanh": (np.tanh, lambda h: 1 - np.tanh(h) ** 2),
-    "erf": (erf, lambda h: 2 / np.sqrt(np.pi) * np.exp(-(h**2))),
-    "relu": (lambda h: np.maximum(h, 0), lambda h: (h > 0) * 1.0),
-}
+TEACHER = NoisyLinearTeacher(n=480, d=600, Delta=0.25)
 
 
-def gradient(rule, unit: str, x: np.ndarray, t: np.ndarray, W: np.ndarray, v: np.ndarray) -> tuple:
+def written_out(rule, unit: str, x: np.ndarray, t: np.ndarray, W: np.ndarray, v: np.ndarray) -> tuple:
     """(gradient of W, of v): every example's own copy of all weights moves along its own gradient, or all along one."""
     phi, slope = UNITS[unit]
     h = x @ W.T
     q = -t * expit(-t * (phi(h) @ v))
-    if isinstance(rule, Regularised):
-        a = phi(h)
-        pull = rule.activation * a * slope(h) / np.linalg.norm(a, axis=1, keepdims=True)
-        last = phi(h).T @ q / len(t) + rule.last_layer * v / np.linalg.norm(v)
-        return (q[:, None] * v * slope(h) + pull).T @ x / len(t), last
+    G = [np.einsum("i,k,ik,ij->ikj", q, v, slope(h), x), q[:, None] * phi(h)]
+    if rule.sharpness == "batch":
+        G = [np.mean(part, axis=0, keepdims=True) for part in G]
+    square = np.sum(G[0] ** 2, axis=(1, 2)) + np.sum(G[1] ** 2, axis=1)
+    size = rule.rho / np.sqrt(np.where(square > 0, square, np.inf))
+    moved = np.einsum("ij,ikj->ik", x, np.broadcast_to(W + size[:, None, None] * G[0], (len(t), *W.shape)))
+    ahead = v + size[:, None] * G[1]
     qs, hs, vs = [q, q], [h, h], [v, v]
-    if not isinstance(rule, Sgd):
-        G = [np.einsum("i,k,ik,ij->ikj", q, v, slope(h), x), q[:, None] * phi(h)]
-        if rule.sharpness == "batch":
-            G = [np.mean(part, axis=0, keepdims=True) for part in G]
-        square = np.sum(G[0] ** 2, axis=(1, 2)) + np.sum(G[1] ** 2, axis=1)
-        size = rule.rho / np.sqrt(np.where(square > 0, square, np.inf))
-        moved = np.einsum("ij,ikj->ik", x, np.broadcast_to(W + size[:, None, None] * G[0], (len(t), *W.shape)))
-        ahead = v + size[:, None] * G[1]
-        there = -t * expit(-t * np.sum(phi(moved) * ahead, axis=1))
-        if rule.perturbs_residual:
-            qs[1] = there
-        if rule.perturbs_jacobian:
-            hs[1], vs[1] = moved, ahead
+    if rule.perturbs_residual:
+        qs[1] = -t * expit(-t * np.sum(phi(moved) * ahead, axis=1))
+    if rule.perturbs_jacobian:
+        hs[1], vs[1] = moved, ahead
     F = qs[1][:, None] * vs[1] * slope(hs[1])
     return F.T @ x / len(t), phi(hs[1]).T @ qs[1] / len(t)
 
 
-def trained(rule, network: TwoLayer, rng: np.random.Generator) -> np.ndarray:
-    """Final values of NAMES in one training of PROBLEM."""
-    p, K = PROBLEM, len(network.v)
-    y = np.tile([1.0, -1.0], p.n // 2)
-    t = np.where(np.arange(p.n) < round(p.Delta * p.n), -y, y)
-    x = p.gamma * rng.normal(size=(p.n, p.d))
-    x[:, 0] += p.B * y
-    W = rng.normal(size=(K, p.d))
-    W[:, 0] = 0
-    W *= np.sqrt(network.scale**2 - network.overlap**2) / np.linalg.norm(W, axis=1, keepdims=True)
-    W[:, 0] = network.overlap
-    v = np.array(network.v)
-    U, u = np.zeros_like(W), np.zeros_like(v)
-    for _ in range(TRAINING.epochs):
-        G, g = gradient(rule, network.unit, x, t, W, v)
-        U = TRAINING.momentum * U + G + TRAINING.weight_decay * W
-        u = TRAINING.momentum * u + g + TRAINING.weight_decay * v
-        W, v = W - TRAINING.eta * U, v - network.second * TRAINING.eta * u
-    phi = UNITS[network.unit][0]
-    z, clean = t * (phi(x @ W.T) @ v), t == y
-    fresh = p.gamma * rng.normal(size=(4096, K)) @ np.linalg.cholesky(W @ W.T).T
-    test = np.mean([np.mean(s * (phi(fresh + s * p.B * W[:, 0]) @ v) > 0) for s in (1, -1)])
-    fits = [np.mean(z[clean] > 0), np.mean(z[~clean] > 0), np.mean(np.logaddexp(0, -z[~clean]))]
-    return np.array([test, *fits, np.linalg.norm(v), np.linalg.norm(W)])
+@pytest.mark.parametrize("unit", UNITS)
+def test_copies_need_not_be_written_out(unit, rng) -> None:
+    x, W, v = rng.normal(size=(12, 7)), rng.normal(size=(3, 7)), rng.normal(size=3)
+    t = rng.choice([-1.0, 1.0], 12)
+    for rule in (Sam(0.3), LogitSam(0.3), JacobianSam(0.3), Sam(0.3, "batch"), JacobianSam(0.3, "batch")):
+        for ours, theirs in zip(gradient(rule, unit, x, t, W, v), written_out(rule, unit, x, t, W, v), strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=1e-13)
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -93,26 +64,30 @@ def test_units_and_their_slopes(unit) -> None:
     np.testing.assert_allclose(units.slope(unit, H), rise, atol=1e-8)
 
 
-@pytest.mark.parametrize(
-    ("unit", "rule"),
-    [
-        ("linear", JacobianSam(RHO)),
-        ("tanh", Sam(RHO)),
-        ("tanh", LogitSam(RHO)),
-        ("relu", JacobianSam(RHO)),
-        ("erf", Sam(0.5, "batch")),
-        ("tanh", Regularised(0.3, 0.2)),
-    ],
-    ids=str,
-)
-def test_curves_are_those_of_training(unit, rule, rng) -> None:
+CASES = {
+    "J-SAM of linear units": (JacobianSam(RHO), "linear", PROBLEM),
+    "1-SAM": (Sam(RHO), "tanh", PROBLEM),
+    "L-SAM": (LogitSam(RHO), "tanh", PROBLEM),
+    "J-SAM at kinks": (JacobianSam(RHO), "relu", PROBLEM),
+    "n-SAM": (Sam(0.5, "batch"), "erf", PROBLEM),
+    "penalties": (Regularised(0.3, 0.2), "tanh", PROBLEM),
+    "1-SAM of a mask": (DownWeight(Sam(RHO), 0.8), "tanh", PROBLEM),
+    "n-SAM of a mask": (DownWeight(Sam(0.5, "batch"), 1.0, "C"), "tanh", PROBLEM),
+    "1-SAM under a teacher": (Sam(RHO), "tanh", TEACHER),
+    "J-SAM under a teacher": (JacobianSam(RHO), "relu", TEACHER),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_curves_are_those_of_training(case, rng) -> None:
     """Within five standard errors of the mean over trainings, and the limit's own error of order 1/d."""
+    rule, unit, problem = CASES[case]
     network = replace(NETWORK, unit=unit)
-    predicted = curves(rule, PROBLEM, TRAINING, network, accuracy=QUICK).isel(epoch=-1)
-    measured = np.array([trained(rule, network, rng) for _ in range(12)])
-    error = np.hypot(measured.std(axis=0, ddof=1) / 12**0.5, [float(predicted[f"{n}_error"]) for n in NAMES])
-    difference = np.abs(measured.mean(axis=0) - [float(predicted[n]) for n in NAMES])
-    assert np.all(difference < 5 * error + 5 / PROBLEM.d), dict(zip(NAMES, difference / error, strict=True))
+    predicted = curves(rule, problem, TRAINING, network, accuracy=QUICK).isel(epoch=-1)
+    measured = np.array([trained(rule, problem, TRAINING, network, rng)[-1] for _ in range(12)])
+    error = np.hypot(measured.std(axis=0, ddof=1) / 12**0.5, [float(predicted[f"{n}_error"]) for n in READ])
+    difference = np.abs(measured.mean(axis=0) - [float(predicted[n]) for n in READ])
+    assert np.all(difference < 5 * error + 5 / problem.d), dict(zip(READ, difference / error, strict=True))
     assert np.all(error < [0.01, 0.015, 0.03, 0.04, 0.04, 0.02])
 
 
@@ -177,7 +152,7 @@ def test_more_samples_change_nothing_beyond_the_stated_error() -> None:
     few, many = (
         curves(Sam(RHO), PROBLEM, TRAINING, NETWORK, accuracy=Accuracy(m, 4, f"doubling {m}")) for m in (1024, 2048)
     )
-    for name in NAMES:
+    for name in READ:
         error = np.hypot(few[f"{name}_error"], many[f"{name}_error"])
         assert bool((np.abs(few[name] - many[name]) <= 8 * error + 1e-9).all()), name
     assert float(few.test_accuracy_error.max()) < 2e-3
@@ -186,10 +161,10 @@ def test_more_samples_change_nothing_beyond_the_stated_error() -> None:
 @pytest.mark.parametrize("unit", ["linear", "tanh", "erf"])
 def test_accuracy_of_one_odd_unit_is_the_normal_integral(unit) -> None:
     look, w = look_and_weights(1000, unit)
-    normals = Draws(QUICK, 0).normals("test", 1, 8192)
+    normals = Draws(QUICK, 0).normals("test", 2, 8192)
     row = w[:1]
     exact = ndtr(PROBLEM.B * row[0, 1 + SIGNAL] / (PROBLEM.gamma * np.linalg.norm(row[0, 1:])))
-    found = accuracy_of_weights(look.batch.matrix.law, unit, row, normals)
+    found = accuracy_of_weights(PROBLEM, unit, row, normals)
     assert found == pytest.approx(exact, abs=1e-12 if unit == "linear" else 5e-4)
 
 

@@ -9,12 +9,10 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from spec.problems import SignalNoiseMixture
 from spec.rules import DownWeight
 from spec.training import Training
 from spec.validation import InputError
-from theory.mean_field.matrix import Law
-from theory.mean_field.networks.inputs import Inputs, batches, inputs
+from theory.mean_field.networks.inputs import Inputs, Problem, batches, inputs, law, sizes
 from theory.mean_field.networks.rules import Pass, direction, require_closed
 from theory.mean_field.networks.units import TwoLayer, Unit, value
 from theory.mean_field.prediction import rate
@@ -30,7 +28,7 @@ class Setting(NamedTuple):
     """What determines a curve."""
 
     rule: Any
-    problem: SignalNoiseMixture
+    problem: Problem
     training: Training
     network: TwoLayer
     accuracy: Accuracy
@@ -39,7 +37,7 @@ class Setting(NamedTuple):
 
 def curves(
     rule: Any,
-    problem: SignalNoiseMixture,
+    problem: Problem,
     training: Training,
     network: TwoLayer,
     *,
@@ -77,8 +75,7 @@ def at_end(names: Sequence[str], *arguments: Any, **options: Any) -> FloatArray:
 
 def _require(setting: Setting) -> None:
     problem, training = setting.problem, setting.training
-    if not isinstance(problem, SignalNoiseMixture):
-        raise InputError(f"problem must be a SignalNoiseMixture, whose limit is known, got {problem!r}")
+    law(problem)
     if problem.flips != "stratified":
         raise InputError(f"flips must be 'stratified', as the limit has a fixed share of them, got {problem.flips!r}")
     if training.batch is not None and training.batch > problem.n:
@@ -95,11 +92,11 @@ def _run(setting: Setting, draws: Draws) -> dict[str, FloatArray]:
     velocity, turned, records = np.zeros_like(w), False, []
     speed = np.ones_like(w)
     speed[:, 0] = network.second
-    normals = draws.normals("test", len(network.v), TEST_SAMPLES)
+    normals = draws.normals("test", 1 + len(network.v), TEST_SAMPLES)
     for step, batch in zip(count(), batches(setting.problem, training, matrix, draws), strict=False):
         look = setting.closure(batch, network.unit)
         if step % (steps * training.record_every) == 0:
-            records.append(_observed(look, w, normals) | {"turned": float(turned)})
+            records.append(_observed(look, setting.problem, w, normals) | {"turned": float(turned)})
         if step == steps * training.epochs:
             break
         h = direction(setting.rule, step, look, w)
@@ -125,13 +122,13 @@ def _begin(setting: Setting, draws: Draws) -> tuple[Inputs, FloatArray]:
     return matrix, w
 
 
-def _observed(look: Pass, w: FloatArray, normals: FloatArray) -> dict[str, float]:
+def _observed(look: Pass, problem: Problem, w: FloatArray, normals: FloatArray) -> dict[str, float]:
     matrix, v, here = look.batch.matrix, w[:, 0], look.at(w)
     assert isinstance(matrix, Inputs)
     z = look.t * look.output(here)
     read = np.sqrt(matrix.share @ np.sum(value(look.unit, here.H) ** 2, axis=0))
     groups = {"clean": matrix.share * matrix.clean, "mislabelled": matrix.share * ~matrix.clean}
-    record = {"test_accuracy": test_accuracy(matrix.law, look.unit, w, normals)}
+    record = {"test_accuracy": test_accuracy(problem, look.unit, w, normals)}
     for name, share in groups.items():
         size = max(float(np.sum(share)), np.finfo(float).tiny)
         record[f"{name}_accuracy"] = float(share @ (z > 0)) / size
@@ -146,17 +143,17 @@ def _observed(look: Pass, w: FloatArray, normals: FloatArray) -> dict[str, float
     }
 
 
-def test_accuracy(law: Law, unit: Unit, w: FloatArray, normals: FloatArray) -> float:
-    """P(y f(x) > 0): fields of a fresh example are y B M + gamma N(0, C) with C the Gram matrix of W, K x K.
+def test_accuracy(problem: Problem, unit: Unit, w: FloatArray, normals: FloatArray) -> float:
+    """P(y f(x) > 0): fields of a fresh example are <e_1, x> W e_1 + N(0, C), with C of the noise's part of W, K x K.
 
-    Exact for linear units, otherwise by the given normals (K, draws), both classes.
+    By the given normals (1 + K, draws), the first for |<e_1, x>|, both classes; noise is integrated for linear units.
     """
-    v, signal = w[:, 0], w[:, 1 + SIGNAL]
-    noise = w[:, 1:] if law.along_signal else w[:, 1 + START :]
+    of, v, signal = law(problem), w[:, 0], w[:, 1 + SIGNAL]
+    noise, size = w[:, 1:] if of.along_signal else w[:, 1 + START :], of.B * sizes(problem, normals[0])
     if unit == "linear":
-        spread = law.gamma * np.linalg.norm(v @ noise)
-        return float(ndtr(law.B * (v @ signal) / spread)) if spread > 0 else 0.5
-    left, sizes, _ = np.linalg.svd(noise, full_matrices=False)
-    fields = law.gamma * (left * sizes) @ normals
-    right = [y * (v @ value(unit, y * law.B * signal[:, None] + fields)) > 0 for y in (1, -1)]
+        spread = of.gamma * np.linalg.norm(v @ noise)
+        return float(np.mean(ndtr(size * (v @ signal) / spread))) if spread > 0 else 0.5
+    left, lengths, _ = np.linalg.svd(noise, full_matrices=False)
+    fields = of.gamma * (left * lengths) @ normals[1:]
+    right = [y * (v @ value(unit, y * size * signal[:, None] + fields)) > 0 for y in (1, -1)]
     return float(np.mean(right))
