@@ -1,6 +1,6 @@
 """Our own results: what no paper states. Symbols, statements, experiments and claims."""
 
-from paper_repro.beyond.claims import curves, ends, flips, networks
+from paper_repro.beyond.claims import curves, ends, flips, network_rates, networks
 from paper_repro.beyond.experiments.curves import CURVES
 from paper_repro.beyond.experiments.ends import ENDS
 from paper_repro.beyond.experiments.networks import NETWORKS
@@ -104,7 +104,7 @@ PAPER = Paper(
             "derived, networks of finite size",
             "One training of size d is off by O(d^−1/2), the mean over trainings by O(1/d), under every rule",
             NETWORK,
-            tuple(claim.id for claim in networks.RATES),
+            tuple(claim.id for claim in network_rates.CLAIMS),
             "beyond.networks",
             "holds",
             "holds for ‖v‖ after four steps",
@@ -129,5 +129,5 @@ PAPER = Paper(
         ),
     ),
     experiments=(CURVES, RULES, PHASES, ENDS, NETWORKS, SHARES),
-    claims=curves.CLAIMS + ends.CLAIMS + flips.CLAIMS + networks.CLAIMS,
+    claims=curves.CLAIMS + ends.CLAIMS + flips.CLAIMS + networks.CLAIMS + network_rates.CLAIMS,
 )

@@ -76,13 +76,14 @@ def trace(descents: Sequence[Descent], seed: int, count: int, room: tuple[int, i
     program = _Program(tuple(kind for _, kind in flat), room, training.epochs, len(network.v), network.unit)
     numbers = {
         "leaves": [leaves for leaves, _ in flat],
-        "size": (problem.n, problem.d),
         "law": _law(problem),
         "labels": tuple(np.tile(part, room[0] // problem.n) for part in _labels(problem)),
         "training": (training.eta, training.momentum, training.weight_decay, network.second),
         "start": (np.array(network.v), network.overlap, float(np.sqrt(network.scale**2 - network.overlap**2))),
     }
-    return Trace(*map(np.asarray, _traced(program, numbers, jax.random.split(jax.random.key(seed), count))))
+    drawn = (_normals(problem, program, np.random.default_rng((seed, k))) for k in range(count))
+    found = [_traced(program, numbers, *normals) for normals in drawn]
+    return Trace(*(np.stack(part, axis=1) for part in zip(*found, strict=True)))
 
 
 def at_end(descent: Descent, seed: int, count: int, room: tuple[int, int] | None = None) -> FloatArray:
@@ -105,6 +106,13 @@ def _labels(problem: Law) -> tuple[FloatArray, FloatArray]:
     return classes, np.where(np.arange(problem.n) < wrong, -1.0, 1.0)
 
 
+def _normals(problem: Law, program: _Program, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """Of W (units, d) and of inputs (n, d), in the room."""
+    normals = np.zeros((program.units + problem.n, program.room[1]))
+    normals[:, : problem.d] = rng.normal(size=(len(normals), problem.d))
+    return normals[: program.units], normals[program.units + np.arange(program.room[0]) % problem.n]
+
+
 def objective(units: int, unit: str) -> objectives.Objective:
     """The logistic loss of a network."""
     plain = networks.two_layer_linear(1, units)
@@ -113,15 +121,10 @@ def objective(units: int, unit: str) -> objectives.Objective:
 
 
 @partial(jax.jit, static_argnums=0)
-def _traced(program: _Program, numbers: Any, keys: jax.Array) -> Trace:
-    seeds_first = jax.lax.map(partial(_one, program, numbers), keys)
-    return jax.tree.map(lambda part: jnp.moveaxis(part, 1, 0), seeds_first)
-
-
-def _one(program: _Program, numbers: Any, key: jax.Array) -> Trace:
-    """All rules on one sample, from the same weights."""
+def _traced(program: _Program, numbers: Any, W: jax.Array, z: jax.Array) -> Trace:
+    """All rules on one sample, from the same weights; W (units, d) and z (n, d) are normals."""
     chosen = [jax.tree.unflatten(*pair) for pair in zip(program.kinds, numbers["leaves"], strict=True)]
-    W, x, t, noisy = _drawn(program, numbers, key)
+    W, x, t, noisy = _drawn(numbers, W, z)
     v, eta = jnp.asarray(numbers["start"][0]), numbers["training"]
     aim, batch = objective(program.units, program.unit), Batch(x, t)
     speed = {"W": 1.0, "v": eta[3]}
@@ -153,15 +156,11 @@ def _one(program: _Program, numbers: Any, key: jax.Array) -> Trace:
     return jax.lax.map(trained, jnp.arange(len(chosen)))
 
 
-def _drawn(program: _Program, numbers: Any, key: jax.Array) -> tuple[jax.Array, ...]:
+def _drawn(numbers: Any, W: jax.Array, z: jax.Array) -> tuple[jax.Array, ...]:
     """W, rows of the stated length and overlap in independent directions; x, t, and which examples are mislabelled."""
-    (n, d), (B, gamma, along), (y, s) = numbers["size"], numbers["law"], numbers["labels"]
-    _, overlap, rest = numbers["start"]
-    examples, dimensions = program.room
-    normals = jax.random.normal(key, (examples + program.units, dimensions)) * (jnp.arange(dimensions) < d)
-    W = normals[examples:].at[:, 0].set(0)
+    (B, gamma, along), (y, s), (_, overlap, rest) = numbers["law"], numbers["labels"], numbers["start"]
+    W = W.at[:, 0].set(0)
     W = (rest * W / jnp.sqrt(jnp.sum(W**2, axis=1, keepdims=True))).at[:, 0].set(overlap)
-    z = gamma * normals[jnp.arange(examples) % n]
     y = jnp.where(y == 0, jnp.where(z[:, 0] >= 0, 1.0, -1.0), y)
-    x = z.at[:, 0].set(along * z[:, 0] + B * y)
+    x = (gamma * z).at[:, 0].set(along * gamma * z[:, 0] + B * y)
     return W, x, s * y, s < 0

@@ -1,6 +1,5 @@
-"""Claims on networks of a few units: what the limit predicts for L-SAM, J-SAM and 1-SAM against samples."""
+"""Claims on networks of a few units: what the limit predicts for L-SAM, J-SAM, 1-SAM and SANER against samples."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,13 +9,14 @@ import numpy as np
 from paper_repro.beyond.claims.whole import Model
 from paper_repro.beyond.claims.wrong_networks import AlongFields, LastLayerMoves, Transposed, WithoutSign
 from paper_repro.beyond.simulated_networks import Descent, at_end
-from spec.claims import Asymptotic, Claim, Mutant, Sample
-from spec.problems import SignalNoiseMixture
-from spec.rules import JacobianSam, LogitSam, Rule, Sam, Sgd
+from spec.claims import Mutant
+from spec.problems import NoisyLinearTeacher, SignalNoiseMixture
+from spec.rules import DownWeight, JacobianSam, LogitSam, Sam, Sgd
 from spec.training import Training
 from theory.mean_field.networks import TwoLayer, prediction
-from theory.mean_field.networks.rules import Pass
+from theory.mean_field.networks.rules import Pass, Point
 from theory.mean_field.setting import Accuracy
+from theory.mean_field.weights import SIGNAL
 
 NAMES = ("signal_overlap", "clean_loss", "mislabelled_loss", "last_norm", "first_norm")
 OURS = "derived (docs/mean_field_networks.md)"
@@ -29,16 +29,18 @@ DRAWS = Accuracy(samples=1024, repeats=4, seed="beyond.networks")
 C = 1.0
 
 
-def _rho(problem: SignalNoiseMixture) -> float:
+def rho(problem: SignalNoiseMixture) -> float:
+    """C/||x||."""
     return C / float(np.sqrt(problem.B**2 + problem.gamma**2 * problem.d))
 
 
-def _stated(descent: Descent, closure: type[Pass] = Pass) -> np.ndarray:
+def stated(descent: Descent, closure: type[Pass] = Pass) -> np.ndarray:
+    """NAMES at the end, predicted."""
     return prediction.at_end(NAMES, *descent, accuracy=DRAWS, closure=closure)
 
 
-MODEL = Model(OURS, REGIME, THEORY, "beyond.networks", _stated, at_end)
-RHO = _rho(PROBLEM)
+MODEL = Model(OURS, REGIME, THEORY, "beyond.networks", stated, at_end)
+RHO = rho(PROBLEM)
 
 ONE_SAM = MODEL.whole(
     "network_one_sam",
@@ -85,7 +87,7 @@ class _Doubled(_Shrinking):
 
 
 def _shrunk(case: Any, closure: type[Pass] = _Shrinking) -> np.ndarray:
-    return _stated(case[1]._replace(rule=Sgd()), closure)
+    return stated(case[1]._replace(rule=Sgd()), closure)
 
 
 SHRINKAGE = replace(
@@ -102,52 +104,35 @@ SHRINKAGE = replace(
     predicted=_shrunk,
 )
 
-SIZES = (16, 64, 256)
-PER_SEED = 8  # trainings for each seed: a slope needs many
-SHORT = replace(TRAINING, epochs=4)
-LAST_NORM = NAMES.index("last_norm")
+LARGER = replace(PROBLEM, n=480, d=600)
+MASK = DownWeight(Sam(2 * rho(LARGER)), 0.7)  # no entry of v and none of the signal is close to the mask's edge
 
-
-def _at_size(rule: Callable[[float], Rule], d: int) -> Descent:
-    problem = replace(PROBLEM, n=round(0.8 * d), d=d)
-    return Descent(rule(_rho(problem)), problem, SHORT, NETWORK)
-
-
-def _rates(rule: Callable[[float], Rule], sample: Sample) -> np.ndarray:
-    ends = [at_end(_at_size(rule, d), sample.seed + d, PER_SEED * sample.count) for d in SIZES]
-    return np.stack([end[:, LAST_NORM] for end in ends], axis=1)
-
-
-def _limits(rule: Callable[[float], Rule], sample: Sample) -> np.ndarray:
-    return np.array([_stated(_at_size(rule, d))[LAST_NORM] for d in SIZES])
-
-
-def _rate(name: str, rule: Callable[[float], Rule], other: Callable[[float], Rule]) -> Claim:
-    return Claim(
-        id=f"beyond.network_rate_{name}",
-        origin="derived",
-        source=OURS,
-        statement="One training of size d is off the limit by O(d^-1/2), the mean over trainings by O(1/d).",
-        regime=REGIME + f"; ||v|| after 4 steps of {rule(1.0).name}",
-        tolerance=Asymptotic(SIZES, -0.5, (0.0, -1.0), mean_exponent=-1.0),
-        setup=lambda sample: sample,
-        predicted=partial(_limits, rule),
-        measured=partial(_rates, rule),
-        mutants=(Mutant(other(1.0).name, predicted=partial(_limits, other)),),
-        theory=THEORY,
-        figure="beyond.networks",
-    )
-
-
-def _sgd(rho: float) -> Rule:
-    return Sgd()
-
-
-RATES = (
-    _rate("sgd", _sgd, JacobianSam),
-    _rate("one_sam", Sam, LogitSam),
-    _rate("l_sam", LogitSam, Sam),
-    _rate("j_sam", JacobianSam, _sgd),
+MASKED = MODEL.whole(
+    "network_mask",
+    "SANER over 1-SAM in a network of tanh units: entries of W by samples, those of v and of the signal one by one.",
+    Descent(MASK, LARGER, TRAINING, replace(NETWORK, overlap=0.3)),
+    (MODEL.ruled("no mask", MASK.base), MODEL.ruled("another group", replace(MASK, group="A"))),
 )
 
-CLAIMS = (ONE_SAM, L_SAM, J_SAM, SHRINKAGE, *RATES)
+
+class _Unseen(Pass):
+    """Inputs have no part along the teacher's direction: labels are as good as drawn."""
+
+    def at(self, w: np.ndarray) -> Point:
+        here = super().at(w)
+        matrix = self.batch.matrix
+        return here._replace(H=here.H - matrix.s * matrix.law.B * w[:, 1 + SIGNAL, None])
+
+
+TEACHER = MODEL.whole(
+    "network_teacher",
+    "1-SAM in a network of tanh units under noisy labels of a teacher: <e_1, x> is y |g|, g normal, where the mixture "
+    "has y B.",
+    Descent(Sam(RHO), NoisyLinearTeacher(PROBLEM.n, PROBLEM.d, PROBLEM.Delta), TRAINING, replace(NETWORK, overlap=0.4)),
+    (
+        MODEL.of("less noise", lambda descent: descent._replace(problem=replace(descent.problem, Delta=0.15))),
+        MODEL.closed("inputs without the teacher's direction", _Unseen),
+    ),
+)
+
+CLAIMS = (ONE_SAM, L_SAM, J_SAM, SHRINKAGE, MASKED, TEACHER)

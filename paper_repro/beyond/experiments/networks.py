@@ -1,21 +1,21 @@
 """Networks of a few units, predicted and simulated: SGD, L-SAM, J-SAM and 1-SAM, and the error against the size."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import xarray as xr
 
 from figures import mean_field as draw
 from paper_repro.beyond.experiments import curves
-from paper_repro.beyond.simulated_networks import Descent, Trace, trace
+from paper_repro.beyond.simulated_networks import Descent, Law, Trace, trace
 from paper_repro.registry import Experiment, FigureBinding, Parts
 from spec.fields import Checked, Count, Grid, NoiseRate, NonNegative, Positive, Seeds
-from spec.problems import SignalNoiseMixture
+from spec.problems import NoisyLinearTeacher, SignalNoiseMixture
 from spec.rules import JacobianSam, LogitSam, Rule, Sam, Sgd
 from spec.seeds import named_seed
 from spec.training import Training
 from theory.mean_field import Accuracy
-from theory.mean_field.matrix import Law
 from theory.mean_field.networks import TwoLayer, prediction
 from theory.mean_field.setting import Draws
 
@@ -24,7 +24,7 @@ QUANTITIES = ("test_accuracy", "clean_accuracy", "mislabelled_accuracy", "last_n
 
 @dataclass(frozen=True)
 class Networks(Checked):
-    """Sizes d with n = alpha d; c = rho ||x||; the network before training."""
+    """Sizes d with n = alpha d; c = rho ||x||; the network before training. A teacher's labels have no B."""
 
     sizes: Grid[Count] = (500, 2000)
     alpha: Positive = 0.8
@@ -35,16 +35,21 @@ class Networks(Checked):
     training: Training = Training(eta=0.5, epochs=30)
     samples: Count = 2048
     seeds: Seeds = 8
+    labels: Literal["mixture", "teacher"] = "mixture"
 
 
-def problem(config: Networks, d: int) -> SignalNoiseMixture:
-    """The mixture of dimension d."""
-    return SignalNoiseMixture(n=round(config.alpha * d), d=d, B=config.B, Delta=config.Delta)
+def problem(config: Networks, d: int) -> Law:
+    """The problem of dimension d."""
+    n = round(config.alpha * d)
+    if config.labels == "teacher":
+        return NoisyLinearTeacher(n, d, config.Delta)
+    return SignalNoiseMixture(n=n, d=d, B=config.B, Delta=config.Delta)
 
 
-def rules(law: SignalNoiseMixture, c: float) -> tuple[Rule, ...]:
+def rules(law: Law, c: float) -> tuple[Rule, ...]:
     """The four of Section 4.1, at rho = c/||x||."""
-    rho = c / float(np.sqrt(law.B**2 + law.gamma**2 * law.d))
+    signal = law.B if isinstance(law, SignalNoiseMixture) else 0.0
+    rho = c / float(np.sqrt(signal**2 + law.d))
     return Sgd(), LogitSam(rho), JacobianSam(rho), Sam(rho)
 
 
@@ -64,9 +69,9 @@ class Predicted:
 
 @dataclass(frozen=True)
 class Simulated:
-    """What determines simulated curves."""
+    """What determines the simulated curves of rules on the same samples."""
 
-    descent: Descent
+    descents: tuple[Descent, ...]
     seeds: int
 
 
@@ -76,32 +81,29 @@ def predict(unit: Predicted) -> xr.Dataset:
 
 
 def simulate(unit: Simulated) -> xr.Dataset:
-    """Curves of all seeds, (seed, epoch)."""
-    descent = unit.descent
-    found = trace(descent, named_seed(f"beyond.networks/{descent.problem.d}"), unit.seeds)
+    """Curves of all rules and seeds, (run, seed, epoch)."""
+    problem = unit.descents[0].problem
+    found = trace(unit.descents, named_seed(f"beyond.networks/{problem.d}"), unit.seeds)
     data = {
-        "test_accuracy": exact(descent, found),
+        "test_accuracy": exact(unit.descents[0], found),
         "clean_accuracy": found.accuracy[..., 0],
         "mislabelled_accuracy": found.accuracy[..., 1],
         "last_norm": found.last_norm,
     }
-    return xr.Dataset({name: (("seed", "epoch"), values) for name, values in data.items()})
+    return xr.Dataset({name: (("run", "seed", "epoch"), values) for name, values in data.items()})
 
 
 def exact(descent: Descent, found: Trace) -> np.ndarray:
-    """The test accuracy of weights: K fields of a fresh example are normal, (seeds, epochs)."""
+    """The test accuracy of weights: K fields of a fresh example are normal, (..., epochs)."""
     law, network = descent.problem, descent.network
-    normals = Draws(Accuracy(), 0).normals("test", len(network.v), prediction.TEST_SAMPLES)
-    noise = Law(law.n / law.d, law.B, law.gamma, law.noise == "isotropic")
+    normals = Draws(Accuracy(), 0).normals("test", 1 + len(network.v), prediction.TEST_SAMPLES)
 
     def one(v: np.ndarray, signal: np.ndarray, gram: np.ndarray) -> float:
         values, vectors = np.linalg.eigh(gram - np.outer(signal, signal))
         rest = vectors * np.sqrt(np.maximum(values, 0))
-        return prediction.test_accuracy(noise, network.unit, np.column_stack([v, signal, rest]), normals)
+        return prediction.test_accuracy(law, network.unit, np.column_stack([v, signal, rest]), normals)
 
-    seeds, epochs = found.v.shape[:2]
-    return np.array([[one(found.v[i, j], found.signal[i, j], found.gram[i, j]) for j in range(epochs)]
-                     for i in range(seeds)])  # fmt: skip
+    return np.vectorize(one, signature="(k),(k),(k,k)->()")(found.v, found.signal, found.gram)
 
 
 def run(config: Networks, parts: Parts) -> xr.Dataset:
@@ -109,10 +111,8 @@ def run(config: Networks, parts: Parts) -> xr.Dataset:
     accuracy = Accuracy(config.samples, 4, "beyond.networks")
     chosen = descents(config, max(config.sizes))
     stated = xr.concat(parts.map(predict, [Predicted(one, accuracy) for one in chosen]), dim="run")
-    units = [Simulated(one, config.seeds) for d in config.sizes for one in descents(config, d)]
-    found, count = parts.map(simulate, units), len(chosen)
-    rows = [xr.concat(found[i : i + count], dim="run") for i in range(0, len(found), count)]
-    simulated = xr.concat(rows, dim="size").assign_coords(size=list(config.sizes))
+    found = parts.map(simulate, [Simulated(tuple(descents(config, d)), config.seeds) for d in config.sizes])
+    simulated = xr.concat(found, dim="size").assign_coords(size=list(config.sizes))
     data = {f"predicted_{name}": stated[name] for q in QUANTITIES for name in (q, f"{q}_error")}
     data |= {f"simulated_{name}": simulated[name] for name in QUANTITIES}
     whole = xr.Dataset(data).assign_coords(method=("run", [one.rule.name for one in chosen]))
@@ -128,7 +128,7 @@ NETWORKS = Experiment(
         "standard": Networks(training=Training(eta=0.5, epochs=20)),
         "full": Networks(sizes=(500, 2000, 8000), samples=8192, seeds=16),
     },
-    units=lambda config: 4 * (1 + len(config.sizes)),
+    units=lambda config: 4 + len(config.sizes),
     run=run,
     figures=(
         FigureBinding(

@@ -160,7 +160,7 @@ def test_more_samples_change_nothing_beyond_the_stated_error() -> None:
 
 @pytest.mark.parametrize("unit", ["linear", "tanh", "erf"])
 def test_accuracy_of_one_odd_unit_is_the_normal_integral(unit) -> None:
-    look, w = look_and_weights(1000, unit)
+    _, w = look_and_weights(1000, unit)
     normals = Draws(QUICK, 0).normals("test", 2, 8192)
     row = w[:1]
     exact = ndtr(PROBLEM.B * row[0, 1 + SIGNAL] / (PROBLEM.gamma * np.linalg.norm(row[0, 1:])))

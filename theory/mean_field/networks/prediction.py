@@ -67,7 +67,9 @@ def at_end(names: Sequence[str], *arguments: Any, **options: Any) -> FloatArray:
     """The last values of some variables of curves(*arguments, **options), (names,).
 
     Checked by `beyond.network_one_sam`, `beyond.network_l_sam`, `beyond.network_j_sam`, `beyond.network_shrinkage`,
-    `beyond.network_rate_sgd`, `beyond.network_rate_one_sam`, `beyond.network_rate_l_sam`, `beyond.network_rate_j_sam`.
+    `beyond.network_mask`, `beyond.network_teacher`, `beyond.network_rate_sgd`, `beyond.network_rate_one_sam`,
+    `beyond.network_rate_l_sam`, `beyond.network_rate_j_sam`, `beyond.network_rate_n_sam`,
+    `beyond.network_rate_penalties`.
     """
     end = curves(*arguments, **options).isel(epoch=-1)
     return np.array([float(end[name]) for name in names])
