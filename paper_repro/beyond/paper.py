@@ -1,6 +1,6 @@
 """Our own results: what no paper states. Symbols, statements, experiments and claims."""
 
-from paper_repro.beyond.claims import curves, ends, flips, network_rates, networks
+from paper_repro.beyond.claims import curves, ends, family, flips, network_rates, networks
 from paper_repro.beyond.experiments.curves import CURVES
 from paper_repro.beyond.experiments.ends import ENDS
 from paper_repro.beyond.experiments.networks import NETWORKS
@@ -29,7 +29,14 @@ PAPER = Paper(
             "derived, curves",
             "In the linear model the whole training of the rules of all four papers closes as n, d → ∞",
             CURVE,
-            ("beyond.one_sam", "beyond.n_sam", "beyond.saner", "beyond.compensated", "beyond.reweighted"),
+            (
+                "beyond.one_sam",
+                "beyond.n_sam",
+                "beyond.saner",
+                "beyond.compensated",
+                "beyond.reweighted",
+                *(claim.id for claim in family.CLAIMS),
+            ),
             "beyond.curves",
             "holds",
             "derived; without responses, with n/d inverted, without the jump of SANER's mask or the memory of the "
@@ -129,5 +136,5 @@ PAPER = Paper(
         ),
     ),
     experiments=(CURVES, RULES, PHASES, ENDS, NETWORKS, SHARES),
-    claims=curves.CLAIMS + ends.CLAIMS + flips.CLAIMS + networks.CLAIMS + network_rates.CLAIMS,
+    claims=curves.CLAIMS + family.CLAIMS + ends.CLAIMS + flips.CLAIMS + networks.CLAIMS + network_rates.CLAIMS,
 )

@@ -1,4 +1,7 @@
-"""The measured side: descent of the linear model on samples of the mixture by the rules of sims."""
+"""The measured side: descent of the linear model on samples of the mixture by the rules of sims.
+
+Drawing and reading are compiled once for every shape, whatever the rule; a rule adds its own few lines.
+"""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,16 +14,18 @@ from numpy.typing import NDArray
 from paper_repro.shared.logistic_cases import LINEAR
 from sims import rules
 from sims.data import sampling
-from sims.objectives import Batch
+from sims.data.sampling import Split
+from sims.objectives import Batch, Minibatch
 from spec.problems import SignalNoiseMixture
 from spec.training import Training
 
 FloatArray = NDArray[np.float64]
 NAMES = ("signal_overlap", "clean_loss", "mislabelled_loss", "noise_norm")
+TOGETHER = 32  # trainings whose samples are held at a time
 
 
 class Descent(NamedTuple):
-    """A rule from weights of norm about `scale`, full batch, with m clean examples for rules that look at some."""
+    """A rule from weights of norm about `scale`. m clean examples are drawn, d/4 unless said."""
 
     rule: Any
     problem: SignalNoiseMixture
@@ -28,38 +33,92 @@ class Descent(NamedTuple):
     scale: float = 1.0
     m: int = 0
 
+    @property
+    def trusted(self) -> int:
+        """How many clean examples are drawn for rules that look at some."""
+        return self.m or self.problem.d // 4
+
+
+class Drawn(NamedTuple):
+    """What trainings start from, each with a first axis of seeds."""
+
+    train: Split
+    clean: Split
+    w: jax.Array
+    chance: jax.Array
+
 
 def at_end(descent: Descent, seed: int, count: int) -> FloatArray:
     """NAMES at the end of training for every seed, (count, names)."""
-    traced, kind = jax.tree.flatten(descent.rule)
-    keys = jax.random.split(jax.random.key(seed), count)
-    return np.asarray(_trained(kind, descent._replace(rule=None), traced, keys))
+    return _read(descent, seed, count, slice(-1, None))[:, -1]
+
+
+def path(descent: Descent, seed: int, count: int) -> FloatArray:
+    """NAMES before training and after every epoch, (count, epochs + 1, names)."""
+    return _read(descent, seed, count, slice(None))
+
+
+def _read(descent: Descent, seed: int, count: int, when: slice) -> FloatArray:
+    found = []
+    for start in range(0, count, TOGETHER):
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(seed, impl="rbg"), start), TOGETHER)
+        drawn = _drawn(descent.problem, descent.trusted, descent.scale, keys)
+        found.append(np.asarray(_seen(drawn.train, _trained(descent, drawn)[:, when])))
+    return np.concatenate(found)[:count]
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _trained(kind: Any, descent: Descent, traced: Any, keys: jax.Array) -> jax.Array:
-    return jax.lax.map(partial(_one, kind, descent, traced), keys)
+def _drawn(problem: SignalNoiseMixture, m: int, scale: Any, keys: jax.Array) -> Drawn:
+    def one(key: jax.Array) -> Drawn:
+        draw, begin, chance = jax.random.split(key, 3)
+        sample = sampling.sample(problem, draw, dtype=jnp.float32, n_test=m)  # normals of single precision will do
+        train, _, clean = jax.tree.map(lambda a: a.astype(jnp.float64), sample)
+        return Drawn(train, clean, scale * jax.random.normal(begin, (problem.d,)) / problem.d**0.5, chance)
+
+    return jax.lax.map(one, keys)
 
 
-def _one(kind: Any, descent: Descent, traced: Any, key: jax.Array) -> jax.Array:
-    problem, training = descent.problem, descent.training
-    draw, trusted, begin, chance = jax.random.split(key, 4)
-    data = partial(sampling.sample, dtype=jnp.float64, n_test=2)
-    train, clean = data(problem, draw).train, None
-    if descent.m:
-        clean = data(SignalNoiseMixture(descent.m, problem.d, problem.B, problem.gamma, 0.0), trusted).train
-    rule = rules.bind(jax.tree.unflatten(kind, traced), rules.Context(train, clean, chance))
-    w = {"w": descent.scale * jax.random.normal(begin, (problem.d,)) / problem.d**0.5}
+def _trained(descent: Descent, drawn: Drawn) -> jax.Array:
+    """Weights before training and after every epoch, (seeds, epochs + 1, d)."""
+    traced, kind = jax.tree.flatten(descent.rule)
+    training = descent.training
+    rates = jnp.array([training.eta, training.momentum, training.weight_decay])
+    return _descended(kind, training.epochs, training.batch, traced, rates, drawn)
 
-    def step(carry: Any, _: None) -> tuple[Any, None]:
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _descended(kind: Any, epochs: int, size: int | None, traced: Any, rates: jax.Array, drawn: Drawn) -> jax.Array:
+    one = partial(_one, jax.tree.unflatten(kind, traced), epochs, size, rates)
+    return jax.lax.map(one, drawn)
+
+
+def _one(rule: Any, epochs: int, size: int | None, rates: jax.Array, drawn: Drawn) -> jax.Array:
+    train, (eta, momentum, decay) = drawn.train, rates
+    order, chance = jax.random.split(drawn.chance)
+    rule = rules.bind(rule, rules.Context(train, drawn.clean, chance))
+
+    def step(carry: Any, places: jax.Array) -> tuple[Any, None]:
         w, velocity, state = carry
-        g, state = rules.gradient(rule, rules.begin_epoch(rule, state), LINEAR, w, Batch(train.x, train.t))
-        velocity = training.momentum * velocity + g["w"] + training.weight_decay * w["w"]
-        return ({"w": w["w"] - training.eta * velocity}, velocity, state), None
+        batch = Minibatch(train.x[places], train.t[places], places) if size else Batch(train.x, train.t)
+        g, state = rules.gradient(rule, state, LINEAR, {"w": w}, batch)
+        velocity = momentum * velocity + g["w"] + decay * w
+        return (w - eta * velocity, velocity, state), None
 
-    begun = (w, jnp.zeros(problem.d), rules.init(rule, w))
-    w = jax.lax.scan(step, begun, None, length=training.epochs)[0][0]["w"]
-    z, noisy = train.t * (train.x @ w), train.mislabelled
-    losses = jax.nn.softplus(-z)
-    means = [jnp.sum(jnp.where(group, losses, 0)) / jnp.sum(group) for group in (~noisy, noisy)]
-    return jnp.stack([w[0], *means, jnp.linalg.norm(w[1:])])
+    def epoch(carry: Any, key: jax.Array) -> tuple[Any, jax.Array]:
+        n = len(train.t)
+        places = jax.random.permutation(key, n)[: n // (size or n) * (size or n)].reshape(-1, size or n)
+        w, velocity, state = jax.lax.scan(step, (*carry[:2], rules.begin_epoch(rule, carry[2])), places)[0]
+        return (w, velocity, state), w
+
+    begun = (drawn.w, jnp.zeros_like(drawn.w), rules.init(rule, {"w": drawn.w}))
+    later = jax.lax.scan(epoch, begun, jax.random.split(order, epochs))[1]
+    return jnp.concatenate([drawn.w[None], later])
+
+
+@jax.jit
+def _seen(train: Split, w: jax.Array) -> jax.Array:
+    """NAMES of weights, (seeds, times, names)."""
+    z, noisy = jnp.einsum("snd,std->stn", train.x * train.t[..., None], w), train.mislabelled
+    shares = jnp.stack([~noisy, noisy], axis=1) / jnp.stack([jnp.sum(~noisy, 1), jnp.sum(noisy, 1)], axis=1)[..., None]
+    losses = jnp.einsum("sgn,stn->stg", shares, jax.nn.softplus(-z))
+    return jnp.concatenate([w[..., :1], losses, jnp.linalg.norm(w[..., 1:], axis=-1, keepdims=True)], axis=-1)

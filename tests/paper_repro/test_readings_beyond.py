@@ -43,7 +43,7 @@ def test_errors_are_root_mean_squares_over_seeds_and_epochs():
 def test_cases_of_claims_are_what_they_say(monkeypatch):
     descent = curve_claims._at_size(100)
     n = descent.problem.n
-    assert curve_claims._inverted(descent).problem.n == round(100**2 / n)
+    assert curve_claims.inverted(descent).problem.n == round(100**2 / n)
     asked = []
     end = SimpleNamespace(overlap=1.0, noise_norm=2.0)
     monkeypatch.setattr(end_claims.long_time, "minimum", lambda *a: asked.append(a) or end)

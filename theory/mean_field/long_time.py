@@ -58,9 +58,9 @@ def _law(problem: SignalNoiseMixture) -> _Law:
 
 
 def prox(x: FloatArray, kappa: float, c: float) -> FloatArray:
-    """H with H - kappa sigma(c - H) = x, which lies in [x, x + kappa]: bisection, then Newton's steps."""
+    """H with H - kappa sigma(c - H) = x, which lies in [x, x + kappa]: bisection to 3e-4, then Newton's steps."""
     low, high = x, x + kappa
-    for _ in range(25):
+    for _ in range(int(np.log2(1 + kappa / 3e-4)) + 1):
         middle = (low + high) / 2
         above = middle - kappa * expit(c - middle) > x
         low, high = np.where(above, low, middle), np.where(above, middle, high)

@@ -28,25 +28,25 @@ from theory.mean_field.setting import Accuracy, Closure, Start
 OURS = "derived; the limit is that of dynamical mean-field theory (docs/mean_field.md)"
 REGIME = "n, d -> inf at fixed n/d; signal plus isotropic noise, a fixed number of flips, full batch"
 THEORY = "theory.mean_field.prediction.at_end"
-PROBLEM = SignalNoiseMixture(n=80, d=100, B=1.5, Delta=0.25)
+PROBLEM = SignalNoiseMixture(n=192, d=256, B=1.5, Delta=0.25)
 TRAINING = Training(eta=0.5, epochs=8)
 DRAWS = Accuracy(samples=1024, repeats=4, seed="beyond")
-RHO, RHO_BATCH = 0.13, 1.0
+RHO, RHO_BATCH = 0.08, 1.0
 N_SAM = Sam(RHO_BATCH, "batch")
 SCHEDULE = CompensationSchedule(epochs=TRAINING.epochs, steps=1, shape="constant")
 CORRECTED = NoiseCompensated(N_SAM, 2.0, SCHEDULE, OracleSelection(0.25, 0.8), sign=-1, project="sphere")
 
 
 def _stated(descent: Descent, closure: Closure = prediction.EXACT) -> np.ndarray:
-    problem, clean = descent.problem, CleanSubset(descent.m) if descent.m else None
-    options: dict[str, Any] = {"clean": clean, "accuracy": DRAWS, "closure": closure}
-    return prediction.at_end(NAMES, descent.rule, problem, descent.training, Start(descent.scale), **options)
+    options: dict[str, Any] = {"clean": CleanSubset(descent.trusted), "accuracy": DRAWS, "closure": closure}
+    return prediction.at_end(NAMES, descent.rule, descent.problem, descent.training, Start(descent.scale), **options)
 
 
 MODEL = Model(OURS, REGIME, THEORY, "beyond.curves", _stated, at_end)
 
 
-def _inverted(descent: Descent) -> Descent:
+def inverted(descent: Descent) -> Descent:
+    """With d/n for n/d."""
     problem = descent.problem
     return descent._replace(problem=replace(problem, n=round(problem.d**2 / problem.n)))
 
@@ -64,7 +64,7 @@ ONE_SAM = MODEL.whole(
     Descent(Sam(RHO), PROBLEM, replace(TRAINING, momentum=0.5, weight_decay=0.05)),
     (
         MODEL.closed("response dropped", NO_RESPONSE),
-        MODEL.of("n/d inverted", _inverted),
+        MODEL.of("n/d inverted", inverted),
         MODEL.of("ascent reversed", _reversed),
         MODEL.ruled("J-SAM, which is descent here", JacobianSam(RHO)),
     ),
@@ -77,7 +77,7 @@ BATCH_SAM = MODEL.whole(
     (
         MODEL.closed("response dropped", NO_RESPONSE),
         MODEL.closed("memory of the ascent half-step dropped", NO_ASCENT_MEMORY),
-        MODEL.of("n/d inverted", _inverted),
+        MODEL.of("n/d inverted", inverted),
         MODEL.of("ascent reversed", _reversed),
     ),
 )
@@ -105,21 +105,21 @@ COMPENSATED = MODEL.whole(
 
 REWEIGHTED = MODEL.whole(
     "reweighted",
-    "Clipped meta-reweighting with as many clean examples as dimensions: two data matrices over the same weights.",
-    Descent(MetaReweight(beta=0.5, eta=0.5), PROBLEM, TRAINING, m=PROBLEM.d),
+    "Clipped meta-reweighting with a clean example for four dimensions: two data matrices over the same weights.",
+    Descent(MetaReweight(beta=0.5, eta=0.5), PROBLEM, TRAINING),
     (
-        MODEL.of("a tenth of the clean examples", lambda descent: descent._replace(m=descent.m // 10)),
+        MODEL.of("a tenth of the clean examples", lambda descent: descent._replace(m=descent.trusted // 10)),
         MODEL.ruled("a fifth of the rate", MetaReweight(beta=0.1, eta=0.5)),
         MODEL.closed("response dropped", NO_RESPONSE),
     ),
 )
 
-SIZES = (24, 96, 384)
+SIZES = (16, 64, 256)
 PER_SEED = 8  # trainings for each seed: a slope needs many
 
 
 def _at_size(d: int) -> Descent:
-    problem = replace(PROBLEM, n=round(0.8 * d), d=d)
+    problem = replace(PROBLEM, n=round(0.75 * d), d=d)
     return Descent(Sam(1.3 / np.sqrt(d)), problem, TRAINING)
 
 

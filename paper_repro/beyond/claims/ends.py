@@ -8,18 +8,19 @@ import numpy as np
 from paper_repro.beyond.claims.curves import OURS, PROBLEM, REGIME
 from paper_repro.beyond.simulated import Descent, at_end
 from spec.claims import Claim, MonteCarlo, Mutant, Ordering, Sample
+from spec.problems import SignalNoiseMixture
 from spec.rules import Sam
 from spec.training import Training
 from theory.logistic import mixture
 from theory.mean_field import long_time
 
 DECAY = 0.2
-DESCENT = Descent(Sam(0.13), PROBLEM, Training(eta=1.0, epochs=60, momentum=0.5, weight_decay=DECAY))
+DESCENT = Descent(Sam(0.08), PROBLEM, Training(eta=1.0, epochs=60, momentum=0.5, weight_decay=DECAY))
 
 
-def _shift(rho: float) -> float:
+def _shift(rho: float, problem: SignalNoiseMixture = PROBLEM) -> float:
     """c = rho ||x||."""
-    return float(rho * np.sqrt(PROBLEM.B**2 + PROBLEM.gamma**2 * PROBLEM.d))
+    return float(rho * np.sqrt(problem.B**2 + problem.gamma**2 * problem.d))
 
 
 def _stated(case: Any, *, shift: float = 1.0, decay: float = DECAY, inverted: bool = False) -> np.ndarray:
@@ -48,27 +49,33 @@ END = Claim(
     figure="beyond.ends",
 )
 
-SHAPES = (50, 400)
-SLOW = Training(eta=1.0, epochs=400, momentum=0.9, weight_decay=0.02)
-PLAIN, SHIFTED, DECAYED = (0.0, SLOW), (0.4, SLOW), (0.0, replace(SLOW, weight_decay=0.1))  # rho, training
+SHAPES = (32, 256)  # of n, at the d of SMALL
+SMALL = replace(PROBLEM, d=64)
+SLOW = Training(eta=1.0, epochs=160, momentum=0.9, weight_decay=0.02)
+WAYS = (0.0, SLOW), (0.5, SLOW), (0.0, replace(SLOW, weight_decay=0.1))  # rho, training: plain, shifted, decayed
+
+
+def _gains(accuracy: Any) -> np.ndarray:
+    """Accuracies with the shift, and with more decay, minus without; of a function of n, rho and training."""
+    plain, shifted, decayed = ([accuracy(n, *way) for n in SHAPES] for way in WAYS)
+    return np.array([more - less for way in (shifted, decayed) for more, less in zip(way, plain, strict=True)])
 
 
 def _measured_gains(sample: Sample) -> np.ndarray:
-    """Test accuracy at the end with the shift, and with more decay, minus without, (seeds, 2 shapes)."""
+    """Of the test accuracy at the end, (seeds, ways and shapes)."""
 
-    def accuracy(n: int, way: tuple[float, Training]) -> np.ndarray:
-        descent = Descent(Sam(way[0]), replace(PROBLEM, n=n), way[1])
-        end = at_end(descent, sample.seed + n, sample.count)
-        return mixture.accuracy_of_overlaps(PROBLEM, end[:, 0], end[:, 3])
+    def accuracy(n: int, rho: float, training: Training) -> np.ndarray:
+        end = at_end(Descent(Sam(rho), replace(SMALL, n=n), training), sample.seed + n, sample.count)
+        return mixture.accuracy_of_overlaps(SMALL, end[:, 0], end[:, 3])
 
-    return np.stack([accuracy(n, way) - accuracy(n, PLAIN) for way in (SHIFTED, DECAYED) for n in SHAPES], axis=1)
+    return _gains(accuracy).T
 
 
 def _stated_gains(sample: Sample) -> np.ndarray:
-    def accuracy(n: int, way: tuple[float, Training]) -> float:
-        return long_time.minimum(replace(PROBLEM, n=n), _shift(way[0]), way[1].weight_decay).test_accuracy
+    def accuracy(n: int, rho: float, training: Training) -> float:
+        return long_time.minimum(replace(SMALL, n=n), _shift(rho, SMALL), training.weight_decay).test_accuracy
 
-    return np.array([accuracy(n, way) - accuracy(n, PLAIN) for way in (SHIFTED, DECAYED) for n in SHAPES])
+    return _gains(accuracy)
 
 
 TWO_SIGNS = Claim(

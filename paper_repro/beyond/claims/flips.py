@@ -14,8 +14,8 @@ from theory.logistic import mixture
 from theory.mean_field import prediction
 from theory.mean_field.setting import Start
 
-PER_SEED, STEP = 80, 0.05
-PROBLEM = replace(curves.PROBLEM, n=40, d=50)
+PER_SEED, STEP = 50, 0.05
+PROBLEM = replace(curves.PROBLEM, n=48, d=64)
 DESCENT = Descent(Sam(0.13), PROBLEM, TRAINING)
 
 
@@ -49,7 +49,7 @@ FLIPS = Claim(
     source=OURS,
     statement="Independent flips add (d accuracy/d Delta)^2 Delta (1 - Delta)/n to the variance of the test accuracy "
     "over trainings: more than all else, which is why a fixed number is flipped.",
-    regime="to leading order in 1/n; test accuracy after 8 steps of 1-SAM, n = 40, d = 50",
+    regime="to leading order in 1/n; test accuracy after 8 steps of 1-SAM, n = 48, d = 64",
     tolerance=MonteCarlo(),
     setup=lambda sample: sample,
     predicted=_stated,
