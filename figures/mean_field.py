@@ -1,7 +1,5 @@
 """Figures on training in high dimension: predicted curves with simulated marks, rates, phases, and ends."""
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
@@ -37,29 +35,34 @@ def finite_size(dataset: xr.Dataset) -> Figure:
     return figure
 
 
+NAMED = {"alpha": "n/d", "Delta": "noise rate", "B": "B", "rho": "ρ of n-SAM, c of 1-SAM"}
+
+
 def phases(dataset: xr.Dataset) -> Figure:
-    """Gains over descent over (n/d, noise rate): a column for every rule; best stopping above, end below."""
+    """Gains over descent over a plane: a block of columns for every rule; best stopping above, end below."""
+    x, y = (str(name) for name in dataset["gain"].dims[:2])
     names = [r for r in dataset["rule"].values if r != "SGD"]
-    figure, axes = style.panels(len(names), rows=2, width=1.9, height=1.9)
-    for row, quantity, title in zip(axes, ("gain", "last_gain"), ("best stopping", "end"), strict=True):
-        limit = 100 * float(np.abs(dataset[quantity]).max())
-        for panel, name in zip(row, names, strict=True):
-            values = 100 * dataset[quantity].sel(rule=name).transpose("Delta", "alpha").values
-            image = panel.imshow(values, origin="lower", cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto")
-            _numbers(panel, values)
-            panel.set_xticks(range(dataset.sizes["alpha"]), [f"{a:g}" for a in dataset["alpha"].values])
-            panel.set_yticks(range(dataset.sizes["Delta"]), [f"{a:g}" for a in dataset["Delta"].values])
-            panel.set_title(f"{name}: {title}", fontsize=7)
-        row[0].set_ylabel("noise rate")
-        figure.colorbar(image, ax=row[-1], label="points")
-    for panel in axes[-1]:
-        panel.set_xlabel("n/d")
+    width, step = len(names) * (dataset.sizes[x] + 0.5), dataset.sizes[x] + 1
+    figure, axes = style.panels(1, rows=2, width=0.5 * width + 1.2, height=0.35 * dataset.sizes[y] + 1.0)
+    for panel, quantity, title in zip(axes[:, 0], ("gain", "last_gain"), ("best stopping", "end"), strict=True):
+        blocks = [100 * dataset[quantity].sel(rule=name).transpose(y, x).values for name in names]
+        values = np.concatenate([np.pad(b, ((0, 0), (0, 1)), constant_values=np.nan) for b in blocks], axis=1)[:, :-1]
+        limit = float(np.nanmax(np.abs(values)))
+        image = panel.imshow(values, origin="lower", cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto")
+        figure.colorbar(image, ax=panel, label=f"points, {title}")
+        for (i, j), value in np.ndenumerate(values):
+            if np.isfinite(value):
+                panel.text(j, i, f"{value:+.1f}", ha="center", va="center", fontsize=5)
+        places = [k * step + j for k in range(len(names)) for j in range(dataset.sizes[x])]
+        panel.set_xticks(places, [f"{a:g}" for a in dataset[x].values] * len(names), fontsize=6)
+        panel.set_yticks(range(dataset.sizes[y]), [f"{a:g}" for a in dataset[y].values])
+        panel.set_ylabel(NAMED[y])
+        for k, name in enumerate(names):
+            panel.annotate(
+                str(name), (k * step + (step - 2) / 2, 1.02), xycoords=("data", "axes fraction"), ha="center"
+            )
+    axes[1, 0].set_xlabel(NAMED[x])
     return figure
-
-
-def _numbers(panel: Any, values: np.ndarray) -> None:
-    for (i, j), value in np.ndenumerate(values):
-        panel.text(j, i, f"{value:+.1f}", ha="center", va="center", fontsize=5)
 
 
 def ends(dataset: xr.Dataset) -> Figure:

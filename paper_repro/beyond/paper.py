@@ -4,7 +4,7 @@ from paper_repro.beyond.claims import curves, ends, family, flips, network_rates
 from paper_repro.beyond.experiments.curves import CURVES
 from paper_repro.beyond.experiments.ends import ENDS
 from paper_repro.beyond.experiments.networks import NETWORKS
-from paper_repro.beyond.experiments.phases import PHASES
+from paper_repro.beyond.experiments.phases import PHASES, SIGNALS, STRENGTHS
 from paper_repro.beyond.experiments.rules import RULES
 from paper_repro.beyond.experiments.shares import SHARES
 from paper_repro.registry import Paper, Statement
@@ -49,7 +49,7 @@ PAPER = Paper(
             ("beyond.rate",),
             "beyond.finite_size",
             "holds",
-            "holds for the norm of the weights under 1-SAM from d = 24 on",
+            "holds for the norm of the weights under 1-SAM from d = 16 on",
         ),
         Statement(
             "derived, flips",
@@ -98,6 +98,24 @@ PAPER = Paper(
             "predicted only, from the limit; see the table",
         ),
         Statement(
+            "predicted, signals",
+            "How the gains over descent depend on the size of the signal",
+            None,
+            (),
+            "beyond.signals",
+            "not shown here",
+            "predicted only, from the limit; see the table",
+        ),
+        Statement(
+            "predicted, strengths",
+            "Which strength ρ is the best, by noise rate",
+            None,
+            (),
+            "beyond.strengths",
+            "not shown here",
+            "predicted only, from the limit; see the table",
+        ),
+        Statement(
             "derived, networks",
             "In a two-layer network of a few units the training of SGD, L-SAM, J-SAM and 1-SAM closes as n, d → ∞",
             NETWORK,
@@ -135,6 +153,6 @@ PAPER = Paper(
             "predicted only, from the limit; see the table",
         ),
     ),
-    experiments=(CURVES, RULES, PHASES, ENDS, NETWORKS, SHARES),
+    experiments=(CURVES, RULES, PHASES, SIGNALS, STRENGTHS, ENDS, NETWORKS, SHARES),
     claims=curves.CLAIMS + family.CLAIMS + ends.CLAIMS + flips.CLAIMS + networks.CLAIMS + network_rates.CLAIMS,
 )

@@ -12,6 +12,7 @@ from paper_repro.beyond.claims import ends as end_claims
 from paper_repro.beyond.claims import flips, wrong
 from paper_repro.beyond.claims.whole import Model
 from paper_repro.beyond.experiments import curves, ends, phases, rules
+from spec.rules import Sam
 
 
 def test_gains_over_descent_are_of_their_own_reading():
@@ -19,11 +20,30 @@ def test_gains_over_descent_are_of_their_own_reading():
         values = {"best": [0.5 + k, 0.9 + k], "last": [0.4 + k, 0.3 + k]}
         return xr.Dataset({n: ("rule", v) for n, v in values.items()}, {"rule": ["SGD", "1-SAM"]})
 
-    config: Any = SimpleNamespace(alpha=(1.0, 2.0), Delta=(0.1,))
+    config = phases.Phases(alpha=(1.0, 2.0), Delta=(0.1,))
     parts: Any = SimpleNamespace(map=lambda function, units: [of(k) for k in range(len(units))])
-    found = phases.run(config, parts)
+    found = phases.run(phases.Plane("alpha", "Delta"), config, parts)
     np.testing.assert_allclose(found["gain"].sel(rule="1-SAM"), 0.4)
     np.testing.assert_allclose(found["last_gain"].sel(rule="1-SAM"), -0.1)
+
+
+def test_places_of_a_plane_fix_its_two_fields():
+    config = phases.Phases(B=(1.0, 2.0), rho=(0.3, 3.0), c=(5.0, 6.0))
+    first, *_, last = phases.points(phases.Plane("alpha", "B"), config)
+    assert (first.config.alpha, first.config.B) == ((0.3,), (1.0,))
+    assert (last.config.alpha, last.config.B) == ((3.0,), (2.0,))
+    assert last.config.c == (5.0, 6.0)
+    strengths = phases.points(phases.Plane("rho", "Delta", ("n-SAM",)), config)
+    assert [(p.config.rho, p.config.c) for p in strengths[::3]] == [((0.3,), (0.3,)), ((3.0,), (3.0,))]
+    assert list(phases.rules(strengths[0].config)["n-SAM"]) == [Sam(0.3, "batch")]
+
+
+def test_gains_that_are_kept_are_counted_among_those_that_are_made():
+    best = [[[0.0, 0.05]], [[0.0, 0.0005]], [[0.0, 0.02]]]
+    last = [[[0.0, -0.05]], [[0.0, 0.5]], [[0.0, 0.02]]]
+    dims, at = ("alpha", "Delta", "rule"), {"alpha": [0.5, 1.0, 2.0], "Delta": [0.1], "rule": ["SGD", "1-SAM"]}
+    table = phases.kept(xr.Dataset({"gain": (dims, best), "last_gain": (dims, last)}, at))
+    assert table.rows == (("1-SAM", "2 of 3", "1 of 2", "+5.0 at n/d = 0.5, Δ = 0.1"),)
 
 
 def test_the_best_end_is_named_with_its_decay():
@@ -49,7 +69,7 @@ def test_cases_of_claims_are_what_they_say(monkeypatch):
     monkeypatch.setattr(end_claims.long_time, "minimum", lambda *a: asked.append(a) or end)
     np.testing.assert_array_equal(end_claims._stated(None), [1, 2])
     law = end_claims.PROBLEM
-    assert asked[0][1] == pytest.approx(0.13 * np.sqrt(law.B**2 + law.gamma**2 * law.d))
+    assert asked[0][1] == pytest.approx(end_claims.DESCENT.rule.rho * np.sqrt(law.B**2 + law.gamma**2 * law.d))
     np.testing.assert_array_equal(wrong._NoResponse.response(SimpleNamespace(s=np.ones(3)), np.ones(5)), 0)
 
 

@@ -53,7 +53,7 @@ WRONG = {
 BEYOND = {
     f"{kind}.{name}" for kind in ("Curves", "Phases", "Ends", "Rules", "Networks", "Shares") for name in ["alpha", "c"]
 }
-BEYOND |= {"Phases.clean", "Rules.clean", "Ends.decay", "Shares.B", "Shares.second", "base.alpha", "base.c"}
+BEYOND |= {"Phases.clean", "Phases.B", "Rules.clean", "Ends.decay", "Shares.B", "Shares.second", "base.alpha", "base.c"}
 LAYERS = {f"{of}network.{name}" for of in ("", "base.") for name in ("v", "second")}
 # What is meant all the same, by the kind of the value that stands in the field.
 TAKEN = {

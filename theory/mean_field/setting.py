@@ -12,7 +12,7 @@ from scipy.stats import qmc
 
 from spec.clean_subset import CleanSubset
 from spec.problems import SignalNoiseMixture
-from spec.rules import Rule
+from spec.rules import NoiseCompensated, Rule
 from spec.seeds import named_seed
 from spec.training import Training
 from spec.validation import InputError, require, require_integer, require_real
@@ -86,8 +86,19 @@ def require_setting(setting: Setting) -> None:
         raise InputError(f"batch must be at most the number of training examples {problem.n}, got {training.batch}")
     require(isinstance(rule, Rule), "rule", rule, "a rule, such as Sam(0.1)")
     require_closed(rule, training.batch or problem.n, problem.d)
+    _require_length(rule, training.epochs, setting.steps)
     if rule.needs_clean_subset and clean is None:
         raise InputError(f"clean must be a clean subset, which {rule.name} looks at, got None")
+
+
+def _require_length(rule: Rule, epochs: int, steps: int) -> None:
+    """Refuse a correction that would reach its full strength in another training than this one."""
+    if isinstance(rule, NoiseCompensated) and rule.schedule.shape != "constant":
+        length = rule.schedule.epochs, rule.schedule.steps
+        accepted = f"as long as the training, {epochs} epochs of {steps} steps"
+        require(length == (epochs, steps), "schedule", f"{length[0]} epochs of {length[1]} steps", accepted)
+    for inner in rule.inner().values():
+        _require_length(inner, epochs, steps)
 
 
 class Draws:

@@ -31,10 +31,8 @@ REMEMBERED = MODEL.closed("response dropped", NO_RESPONSE)
 INVERTED = MODEL.of("n/d inverted", inverted)
 
 
-def _ruled(
-    name: str, statement: str, rule: Rule, *mutants: Mutant, training: Training = TRAINING, scale: float = 1.0
-) -> Claim:
-    return MODEL.whole(name, statement, Descent(rule, PROBLEM, training, scale), mutants)
+def _ruled(name: str, statement: str, rule: Rule, *mutants: Mutant, training: Training = TRAINING) -> Claim:
+    return MODEL.whole(name, statement, Descent(rule, PROBLEM, training), mutants)
 
 
 def _instead(rule: Rule) -> Mutant:
@@ -85,7 +83,7 @@ DESCENTS = (
     _ruled(
         "gsam",
         "GSAM: the part of the plain gradient across the perturbed one is taken away; lengths are numbers.",
-        Gsam(RHO_BATCH, 2.0),
+        Gsam(RHO_BATCH, 3.0),
         _instead(N_SAM),
         REMEMBERED,
     ),
@@ -109,8 +107,8 @@ MASKS = (
     _ruled(
         "down_weighted",
         "Group A down-weighted under GSAM: a mask goes around any rule.",
-        DownWeight(Gsam(RHO_BATCH, 2.0), 0.8, "A"),
-        _instead(Gsam(RHO_BATCH, 2.0)),
+        DownWeight(Gsam(RHO_BATCH, 3.0), 0.8, "A"),
+        _instead(Gsam(RHO_BATCH, 3.0)),
         _instead(DownWeight(N_SAM, 0.8, "A")),
     ),
     _ruled(
@@ -136,7 +134,7 @@ ASCENTS = (
         replace(CORRECTED, selection=MarginSelection(0.25), project=None),
         _instead(replace(CORRECTED, selection=RandomSelection(0.25), project=None)),
         REMEMBERED,
-        scale=4.0,
+        training=replace(TRAINING, eta=2.0),
     ),
     _ruled(
         "randomly_selected",

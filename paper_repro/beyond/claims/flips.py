@@ -14,7 +14,7 @@ from theory.logistic import mixture
 from theory.mean_field import prediction
 from theory.mean_field.setting import Start
 
-PER_SEED, STEP = 50, 0.05
+PER_SEED, STEP = 80, 0.05
 PROBLEM = replace(curves.PROBLEM, n=48, d=64)
 DESCENT = Descent(Sam(0.13), PROBLEM, TRAINING)
 

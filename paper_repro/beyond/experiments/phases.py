@@ -1,7 +1,8 @@
-"""Where which rule is best: gains of the best stopping over descent, from predictions alone."""
+"""Where which rule is best, over three planes: gains of the best stopping over descent, from predictions alone."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -27,19 +28,25 @@ from spec.training import Training
 from theory.mean_field import Accuracy, prediction
 
 D = 2000  # lengths of vectors are those of this dimension
+PLAIN = "SGD"
+WITHOUT_CLEAN = ("1-SAM", "n-SAM", "SANER", "NC+", "NC−")
+CLEAN = ("FBR", "meta")
+WORTH = 0.001  # a gain of a tenth of a point
 
 
 @dataclass(frozen=True)
 class Phases(Checked):
-    """A grid of n/d and noise rates; c = rho ||x|| of 1-SAM and rho of n-SAM; m = clean d trusted examples.
+    """Grids of n/d, noise rates, signals; c = rho ||x|| of 1-SAM and rho of n-SAM; m = clean d trusted examples.
 
-    scale: norm of the weights at the start, in a random direction (from zero the first step would be the mean
-    classifier, which nothing beats but what weights examples). samples, seeds: draws and their repetitions.
+    A plane takes the first of the grids that do not span it, and the best of the grids of c and rho unless rho spans
+    it: then it is c, too. scale: norm of the weights at the start, in a random direction (from zero the first step
+    would be the mean classifier, which nothing beats but what weights examples). samples, seeds: draws and their
+    repetitions.
     """
 
     alpha: Grid[Positive] = (0.3, 1.0, 3.0)
     Delta: Grid[NoiseRate] = (0.1, 0.25, 0.4)
-    B: NonNegative = 1.5
+    B: Grid[NonNegative] = (1.5,)
     c: Grid[NonNegative] = (1.0, 3.0, 10.0)
     rho: Grid[NonNegative] = (0.3, 1.0, 3.0)
     clean: Positive = 0.1
@@ -49,13 +56,20 @@ class Phases(Checked):
     seeds: Seeds = 2
 
 
+class Plane(NamedTuple):
+    """Two fields of Phases that span a diagram, and the kinds of rules that are compared with descent on it."""
+
+    x: str
+    y: str
+    kinds: tuple[str, ...] = WITHOUT_CLEAN + CLEAN
+
+
 @dataclass(frozen=True)
 class Point:
-    """One place of the diagram."""
+    """One place of a diagram: the first of the grids of alpha, Delta and B, and the best of those of c and rho."""
 
     config: Phases
-    alpha: float
-    Delta: float
+    kinds: tuple[str, ...]
 
 
 def rules(config: Phases) -> dict[str, tuple[Rule, ...]]:
@@ -69,9 +83,9 @@ def rules(config: Phases) -> dict[str, tuple[Rule, ...]]:
         )
         for sign in (1, -1)
     }
-    length = float(np.hypot(config.B, D**0.5))
+    length = float(np.hypot(config.B[0], D**0.5))
     return {
-        "SGD": (Sgd(),),
+        PLAIN: (Sgd(),),
         "1-SAM": tuple(Sam(c / length) for c in config.c),
         "n-SAM": tuple(batch),
         "SANER": (DownWeight(batch[-1], 1.0),),
@@ -84,103 +98,161 @@ def rules(config: Phases) -> dict[str, tuple[Rule, ...]]:
 
 def of_point(point: Point) -> xr.Dataset:
     """Best and last test accuracy of every rule, its first best step, and the best setting's place, (rule,)."""
-    config = point.config
-    problem = SignalNoiseMixture(n=round(point.alpha * D), d=D, B=config.B, Delta=point.Delta)
+    config, names = point.config, (PLAIN, *point.kinds)
+    problem = SignalNoiseMixture(n=round(config.alpha[0] * D), d=D, B=config.B[0], Delta=config.Delta[0])
     options: dict[str, Any] = {
         "clean": CleanSubset(round(config.clean * D)),
         "accuracy": Accuracy(config.samples, config.seeds, "beyond.phases"),
     }
     kinds = rules(config)
     found: dict[str, list[float]] = {name: [] for name in ("best", "last", "step", "setting_value")}
-    for kind, settings in kinds.items():
-        paths = [_path(r, problem, config, options) for r in settings]
+    for kind in names:
+        paths = [_path(r, problem, config, options) for r in kinds[kind]]
         k = int(np.argmax([path.max() for path in paths]))
         size = (config.c if kind == "1-SAM" else config.rho)[k] if kind in ("1-SAM", "n-SAM") else 0.0
         values = (paths[k].max(), max(path[-1] for path in paths), paths[k].argmax(), size)
         for name, value in zip(found, values, strict=True):
             found[name].append(float(value))
-    return xr.Dataset({name: ("rule", values) for name, values in found.items()}, coords={"rule": list(kinds)})
+    return xr.Dataset({name: ("rule", values) for name, values in found.items()}, coords={"rule": list(names)})
 
 
 def _path(rule: Rule, problem: SignalNoiseMixture, config: Phases, options: dict[str, Any]) -> np.ndarray:
     return prediction.curves(rule, problem, config.training, Linear(config.scale), **options)["test_accuracy"].values
 
 
-def points(config: Phases) -> list[Point]:
-    """All places of the diagram."""
-    return [Point(config, alpha, Delta) for alpha in config.alpha for Delta in config.Delta]
+def points(plane: Plane, config: Phases) -> list[Point]:
+    """All places of a diagram, row by row of x."""
+    grids = [[(name, value) for value in getattr(config, name)] for name in (plane.x, plane.y)]
+    return [Point(replace(config, **_fixed(dict([a, b]))), plane.kinds) for a in grids[0] for b in grids[1]]
 
 
-def run(config: Phases, parts: Parts) -> xr.Dataset:
-    """Accuracies and gains over descent, (alpha, Delta, rule)."""
-    found = parts.map(of_point, points(config))
-    count = len(config.Delta)
-    rows = [xr.concat(found[i : i + count], dim="Delta") for i in range(0, len(found), count)]
-    whole = xr.concat(rows, dim="alpha").assign_coords(alpha=list(config.alpha), Delta=list(config.Delta))
-    plain = whole.sel(rule="SGD", drop=True)
+def _fixed(values: dict[str, float]) -> dict[str, tuple[float]]:
+    """Grids of one value. One of rho is one of c as well."""
+    grids = {name: (value,) for name, value in values.items()}
+    return grids | ({"c": grids["rho"]} if "rho" in grids else {})
+
+
+def run(plane: Plane, config: Phases, parts: Parts) -> xr.Dataset:
+    """Accuracies and gains over descent, (x, y, rule)."""
+    found = parts.map(of_point, points(plane, config))
+    across = {name: list(getattr(config, name)) for name in (plane.x, plane.y)}
+    count = len(across[plane.y])
+    rows = [xr.concat(found[i : i + count], dim=plane.y) for i in range(0, len(found), count)]
+    whole = xr.concat(rows, dim=plane.x).assign_coords(across)
+    plain = whole.sel(rule=PLAIN, drop=True)
     return whole.assign(gain=whole["best"] - plain["best"], last_gain=whole["last"] - plain["last"])
 
 
+def places(dataset: xr.Dataset) -> list[tuple[dict[str, float], xr.Dataset]]:
+    """(where, what is there) for every place of a diagram."""
+    x, y = dataset["gain"].dims[:2]
+    found = [{x: float(a), y: float(b)} for a in dataset[x].values for b in dataset[y].values]
+    return [(where, dataset.sel(where)) for where in found]
+
+
+SHOWN = {"alpha": "n/d", "Delta": "Δ", "B": "B", "rho": "ρ, c"}
+
+
 def tables(dataset: xr.Dataset) -> tuple[Table, ...]:
-    """Gains in points: of the best stopping, and at the end."""
-    names = [str(r) for r in dataset["rule"].values if r != "SGD"]
+    """Gains in points: of the best stopping, and at the end; the best settings; what is kept of the gains."""
+    names = [str(r) for r in dataset["rule"].values if r != PLAIN]
     rows = []
-    for alpha in dataset["alpha"].values:
-        for Delta in dataset["Delta"].values:
-            at = dataset.sel(alpha=alpha, Delta=Delta)
-            plain = at.sel(rule="SGD")
-            cells = [f"{100 * float(at['gain'].sel(rule=r)):+.1f} / {100 * float(at['last_gain'].sel(rule=r)):+.1f}"
-                     for r in names]  # fmt: skip
-            base = f"{100 * float(plain['best']):.1f} / {100 * float(plain['last']):.1f}"
-            rows.append((f"{alpha:g}", f"{Delta:g}", base, *cells))
-    head = ("n/d", "Δ", "SGD", *names)
+    for where, at in places(dataset):
+        plain = at.sel(rule=PLAIN)
+        cells = [f"{100 * float(at['gain'].sel(rule=r)):+.1f} / {100 * float(at['last_gain'].sel(rule=r)):+.1f}"
+                 for r in names]  # fmt: skip
+        base = f"{100 * float(plain['best']):.1f} / {100 * float(plain['last']):.1f}"
+        rows.append((*(f"{value:g}" for value in where.values()), base, *cells))
+    head = (*(SHOWN[name] for name in where), PLAIN, *names)
     caption = "Predicted test accuracy of SGD (%), best stopping / end, and the gains of the others in points"
-    return Table(caption, head, tuple(rows)), _best_settings(dataset)
+    return Table(caption, head, tuple(rows)), _best_settings(dataset), kept(dataset)
 
 
 def _best_settings(dataset: xr.Dataset) -> Table:
     """Which c and rho of the grids are best at the best stopping, and when that is."""
     rows = []
-    for alpha in dataset["alpha"].values:
-        for Delta in dataset["Delta"].values:
-            at = dataset.sel(alpha=alpha, Delta=Delta)
-            one, batch = (float(at["setting_value"].sel(rule=r)) for r in ("1-SAM", "n-SAM"))
-            steps = [f"{int(at['step'].sel(rule=r))}" for r in ("SGD", "1-SAM", "n-SAM")]
-            rows.append((f"{alpha:g}", f"{Delta:g}", f"{one:g}", f"{batch:g}", *steps))
-    head = ("n/d", "Δ", "c of 1-SAM", "ρ of n-SAM", "best step of SGD", "of 1-SAM", "of n-SAM")
+    for where, at in places(dataset):
+        one, batch = (float(at["setting_value"].sel(rule=r)) for r in ("1-SAM", "n-SAM"))
+        steps = [f"{int(at['step'].sel(rule=r))}" for r in (PLAIN, "1-SAM", "n-SAM")]
+        first = max(WITHOUT_CLEAN, key=lambda rule: float(at["gain"].sel(rule=rule)))
+        rows.append((*(f"{value:g}" for value in where.values()), f"{one:g}", f"{batch:g}", *steps, first))
+    head = (*(SHOWN[name] for name in where), "c of 1-SAM", "ρ of n-SAM", "best step of SGD", "of 1-SAM", "of n-SAM",
+            "largest gain without clean examples")  # fmt: skip
     return Table("Best settings of the grids, and the steps at which to stop", head, tuple(rows))
 
 
-PHASES = Experiment(
-    id="beyond.phases",
-    title="Where which rule is best",
-    question="By how much does the best stopping of each rule beat that of descent, and is the gain transient?",
-    config={
-        "smoke": Phases(
-            alpha=(0.5, 2.0), Delta=(0.2,), c=(1.0,), rho=(1.0,), training=Training(eta=0.3, epochs=6), samples=128
+def kept(dataset: xr.Dataset) -> Table:
+    """Where a rule gains at its best stopping, in how many of these places also at the end, and where it gains most."""
+    rows = []
+    for rule in [str(r) for r in dataset["rule"].values if r != PLAIN]:
+        at = [(where, float(here["gain"].sel(rule=rule)), float(here["last_gain"].sel(rule=rule)))
+              for where, here in places(dataset)]  # fmt: skip
+        gains = [last for _, best, last in at if best >= WORTH]
+        where, most, _ = max(at, key=lambda one: one[1])
+        named = ", ".join(f"{SHOWN[name]} = {value:g}" for name, value in where.items())
+        count = f"{sum(last >= WORTH for last in gains)} of {len(gains)}"
+        rows.append((rule, f"{len(gains)} of {len(at)}", count, f"{100 * most:+.1f} at {named}"))
+    head = ("rule", "gains at its best stopping", "of these also at the end", "gains most")
+    return Table("Places with a gain over SGD of .1 points or more, and whether it is transient", head, tuple(rows))
+
+
+def _experiment(name: str, title: str, plane: Plane, smoke: Phases, standard: Phases, full: Phases) -> Experiment:
+    return Experiment(
+        id=f"beyond.{name}",
+        title=title,
+        question="By how much does the best stopping of each rule beat that of descent, and is the gain transient?",
+        config={"smoke": smoke, "standard": standard, "full": full},
+        units=lambda config: len(points(plane, config)),
+        run=partial(run, plane),
+        figures=(
+            FigureBinding(
+                f"beyond.{name}",
+                "Gain over descent at the best stopping, and at the end",
+                "Test accuracy of the best stopping minus that of descent's best, and the same at the last step, in "
+                "points. Of what NC selects 80 % is mislabelled; FBR and meta-reweighting have clean examples that the "
+                "others lack.",
+                draw.phases,
+            ),
         ),
-        "standard": Phases(),
-        "full": Phases(
-            alpha=(0.1, 0.2, 0.5, 1.0, 2.0, 5.0),
-            Delta=(0.05, 0.1, 0.2, 0.3, 0.4, 0.45),
-            c=(0.5, 1.0, 2.0, 4.0),
-            rho=(0.1, 0.3, 1.0, 3.0),
-            training=Training(eta=0.3, epochs=100),
-            samples=4096,
-            seeds=4,
-        ),
-    },
-    units=lambda config: len(points(config)),
-    run=run,
-    figures=(
-        FigureBinding(
-            "beyond.phases",
-            "Gain over descent at the best stopping, and at the end",
-            "Rows: test accuracy of the best stopping minus that of descent's best, and the same at the last step, in "
-            "points, over n/d and noise rate, at the best setting of a rule. Of what NC selects 80 % is mislabelled; "
-            "FBR and meta-reweighting have clean examples that the others lack.",
-            draw.phases,
-        ),
+        tables=tables,
+    )
+
+
+QUICK = Phases(alpha=(0.5, 2.0), Delta=(0.2,), c=(1.0,), rho=(1.0,), training=Training(eta=0.3, epochs=6), samples=128)
+LONG = Phases(training=Training(eta=0.3, epochs=100), samples=4096, seeds=4, c=(0.5, 1.0, 2.0, 4.0, 10.0))
+
+PHASES = _experiment(
+    "phases",
+    "Where which rule is best: aspect ratio and noise rate",
+    Plane("alpha", "Delta"),
+    QUICK,
+    Phases(),
+    replace(
+        LONG,
+        alpha=(0.1, 0.2, 0.5, 1.0, 2.0, 5.0),
+        Delta=(0.05, 0.1, 0.2, 0.3, 0.4, 0.45),
+        rho=(0.1, 0.3, 1.0, 3.0),
     ),
-    tables=tables,
+)
+SIGNALS = _experiment(
+    "signals",
+    "Where which rule is best: aspect ratio and signal",
+    Plane("alpha", "B"),
+    replace(QUICK, alpha=(1.0,), B=(1.0, 2.0)),
+    Phases(Delta=(0.25,), B=(0.75, 1.5, 3.0)),
+    replace(
+        LONG,
+        alpha=(0.1, 0.2, 0.5, 1.0, 2.0, 5.0),
+        Delta=(0.25,),
+        B=(0.5, 1.0, 1.5, 2.0, 3.0, 4.0),
+        rho=(0.1, 0.3, 1.0, 3.0),
+    ),
+)
+STRENGTHS = _experiment(
+    "strengths",
+    "The best strength: ρ and noise rate",
+    Plane("rho", "Delta", WITHOUT_CLEAN),
+    replace(QUICK, alpha=(1.0,), rho=(0.5, 2.0)),
+    Phases(alpha=(1.0,), rho=(0.1, 0.3, 1.0, 3.0, 10.0)),
+    replace(LONG, alpha=(1.0,), Delta=(0.05, 0.1, 0.2, 0.3, 0.4, 0.45), rho=(0.1, 0.3, 1.0, 2.0, 3.0, 5.0, 10.0)),
 )

@@ -147,6 +147,9 @@ def test_what_has_no_limit_is_refused_in_one_sentence(rule, problem, training, w
 
 
 def test_bad_arguments_are_named() -> None:
+    for n, d in ((0, 100), (-5, 100), (100, 0)):  # n/d <= 0, and none
+        with pytest.raises(InputError, match=r"^[nd] must be an integer"):
+            curves(Sgd(), SignalNoiseMixture(n=n, d=d), Training(0.1, 2))
     with pytest.raises(InputError, match="samples must be a power of two"):
         Accuracy(samples=1000)
     with pytest.raises(InputError, match="overlap"):

@@ -11,6 +11,7 @@ from spec.problems import SignalNoiseMixture
 from spec.rules import (
     ClusterSelection,
     CompensationSchedule,
+    DownWeight,
     FeatureReweight,
     Fsam,
     Gsam,
@@ -170,6 +171,8 @@ def _trained(gradient: Callable[[Run], np.ndarray], rng: np.random.Generator) ->
         (FeatureReweight(centred=False), CleanSubset(M), "keep <x, mu>"),
         (NoiseCompensated(Sam(0.1), 0.1, SCHEDULE, ClusterSelection(0.4)), None, "k-means"),
         (NoiseCompensated(Sam(0.1, 2), 0.1, SCHEDULE), None, "under a correction"),
+        (DownWeight(NoiseCompensated(Sam(0.1), 0.1, CompensationSchedule(9, 1))), None, "schedule .* 6 epochs of 1 st"),
+        (NoiseCompensated(Sam(0.1), 0.1, CompensationSchedule(6, 2)), None, "schedule must be as long as the training"),
     ],
 )
 def test_what_has_no_limit_is_refused_in_one_sentence(rule, clean, words) -> None:
