@@ -126,7 +126,7 @@ def points(plane: Plane, config: Phases) -> list[Point]:
     return [Point(replace(config, **_fixed(dict([a, b]))), plane.kinds) for a in grids[0] for b in grids[1]]
 
 
-def _fixed(values: dict[str, float]) -> dict[str, tuple[float]]:
+def _fixed(values: dict[str, float]) -> dict[str, Any]:
     """Grids of one value. One of rho is one of c as well."""
     grids = {name: (value,) for name, value in values.items()}
     return grids | ({"c": grids["rho"]} if "rho" in grids else {})
@@ -146,8 +146,8 @@ def run(plane: Plane, config: Phases, parts: Parts) -> xr.Dataset:
 def places(dataset: xr.Dataset) -> list[tuple[dict[str, float], xr.Dataset]]:
     """(where, what is there) for every place of a diagram."""
     x, y = dataset["gain"].dims[:2]
-    found = [{x: float(a), y: float(b)} for a in dataset[x].values for b in dataset[y].values]
-    return [(where, dataset.sel(where)) for where in found]
+    found = [{str(x): float(a), str(y): float(b)} for a in dataset[x].values for b in dataset[y].values]
+    return [(where, dataset.sel(dict(where))) for where in found]
 
 
 SHOWN = {"alpha": "n/d", "Delta": "Δ", "B": "B", "rho": "ρ, c"}
