@@ -109,7 +109,7 @@ def coupling_noise(cross: FloatArray, s: float) -> FloatArray:
 
     standard deviation s. It is additive, and falls as m^{-1/2}.
 
-    Checked by `zhang2025.coupling_noise`, `zhang2025.coupling_noise_of_residuals`.
+    Checked by `zhang2025.coupling_noise`.
     """
     return s * np.linalg.norm(cross, axis=0) / len(cross)
 

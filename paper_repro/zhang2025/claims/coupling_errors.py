@@ -52,19 +52,21 @@ def _squared_errors(case: Erring) -> FloatArray:
     return np.concatenate([of(*pair) for pair in zip(case.problems, case.errors, strict=True)], axis=1)
 
 
-def _stated_squares(case: Erring, residual: float = 1.0, power: float = 0.0) -> FloatArray:
-    """(s |r_i| ||K_i||/m)^2; residual: the power of |r_i|; power: a wrong power of m."""
+def _stated_squares(case: Erring, residual: float = 1.0, power: float = 0.0, total: bool = False) -> FloatArray:
+    """(s |r_i| ||K_i||/m)^2; residual: power of |r_i|; power: wrong power of m; total: |sum_j K_ij| for ||K_i||."""
     found = []
     for problem in case.problems:
         t = np.where(problem.mislabelled, -problem.y, problem.y)
         r = np.abs(problem.x @ case.params - t) ** residual
         m = len(problem.y_clean)
-        found.append((r * regrowth.coupling_noise(linear_blocks(problem).clean, DEVIATION) * m**power) ** 2)
+        cross = linear_blocks(problem).clean
+        scale = np.abs(cross.sum(axis=0)) / np.linalg.norm(cross, axis=0) if total else 1.0
+        found.append((r * scale * regrowth.coupling_noise(cross, DEVIATION) * m**power) ** 2)
     return np.concatenate(found)
 
 
 NOISE = Claim(
-    id="zhang2025.coupling_noise_of_residuals",
+    id="zhang2025.coupling_noise",
     origin="derived",
     source=OURS,
     statement="At any outputs independent errors of deviation s in the clean residuals disturb the coupling of example "
@@ -78,6 +80,7 @@ NOISE = Claim(
         Mutant("every residual one", predicted=partial(_stated_squares, residual=0.0)),
         Mutant("the residual squared", predicted=partial(_stated_squares, residual=2.0)),
         Mutant("1/sqrt m for 1/m", predicted=partial(_stated_squares, power=0.5)),
+        Mutant("errors that add up", predicted=partial(_stated_squares, total=True)),
     ),
     theory="theory.reweighting.regrowth.coupling_noise",
     figure="zhang2025.post_filtering",
@@ -95,20 +98,26 @@ def _couplings(x: Any, t: Any, clean: Any) -> jax.Array:
 PAIRS = ((0.8, 0.2), (0.6, 0.45), (0.9, 0.05))  # kernel means within and between the classes
 
 
-def _centred_signs(_: Sample, factor: float = 1.0, common: float = 0.0) -> FloatArray:
-    """Smallest G of the two classes, for the simulator's couplings, at mean residuals inside and outside the range.
+def _asymmetries(_: Sample) -> FloatArray:
+    """(a, b, asymmetry of the clean residuals) just below and just above the threshold, (cells, 3)."""
+    limits = [regrowth.centring_threshold(*pair) for pair in PAIRS]
+    return np.array([(*pair, f * limit) for pair, limit in zip(PAIRS, limits, strict=True) for f in (0.999, 1.001)])
 
-    Inputs are two per class whose kernel has the two means; common: added to the kernel of every pair.
+
+def _stated_signs(cells: FloatArray, factor: float = 1.0) -> FloatArray:
+    return np.sign([factor * regrowth.centring_threshold(a, b) - asymmetry for a, b, asymmetry in cells])
+
+
+def _centred_signs(cells: FloatArray, common: float = 0.0) -> FloatArray:
+    """Smallest G of the two classes, for the simulator's couplings; common: added to the kernel of every pair.
+
+    Inputs are two per class whose kernel has the two means.
     """
-    found = []
-    for same, different in PAIRS:
+    y, found = np.array([1.0, 1.0, -1.0, -1.0]), []
+    for same, different, asymmetry in cells:
         root = np.linalg.cholesky(np.array([[same, different], [different, same]]) + common)
-        x = np.repeat(root, 2, axis=0)
-        y = np.array([1.0, 1.0, -1.0, -1.0])
-        limit = regrowth.centring_threshold(same, different)
-        for asymmetry in (0.999 * factor * limit, min(1.001 * factor * limit, 0.99)):
-            residuals = np.where(y > 0, 1 + asymmetry, 1 - asymmetry)  # 1 - y f of clean examples at f = 0
-            found.append(np.min(_couplings(x, y, y * residuals)))
+        residuals = np.where(y > 0, 1 + asymmetry, 1 - asymmetry)  # 1 - y f of clean examples at f = 0
+        found.append(np.min(_couplings(np.repeat(root, 2, axis=0), y, y * residuals)))
     return np.array(found)[None]
 
 
@@ -121,12 +130,12 @@ CENTRING = Claim(
     "part of the kernel narrows the range.",
     regime="two classes of equal size, rightly labelled examples at zero outputs",
     tolerance=Ordering(),
-    setup=lambda s: s,
-    predicted=lambda s: np.tile([1.0, -1.0], len(PAIRS)),
+    setup=_asymmetries,
+    predicted=_stated_signs,
     measured=_centred_signs,
     mutants=(
-        Mutant("1.3 times the range", measured=partial(_centred_signs, factor=1.3)),
-        Mutant("half the range", measured=partial(_centred_signs, factor=0.5)),
+        Mutant("1.3 times the range", predicted=partial(_stated_signs, factor=1.3)),
+        Mutant("half the range", predicted=partial(_stated_signs, factor=0.5)),
         Mutant("a common part in the kernel", measured=partial(_centred_signs, common=0.3)),
     ),
     theory="theory.reweighting.regrowth.centring_threshold",

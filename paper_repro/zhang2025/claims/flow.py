@@ -1,4 +1,4 @@
-"""Claims on the mean field: its equations, where clean weights end, and when the clean loss turns."""
+"""The claim on the mean field: its equations."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,7 +7,7 @@ import numpy as np
 
 from paper_repro.zhang2025.claims.measured_training import FloatArray, TwoClasses, train
 from paper_repro.zhang2025.claims.recursion import OURS
-from spec.claims import Asymptotic, Claim, Mutant, Ordering, Sample
+from spec.claims import Asymptotic, Claim, Mutant, Sample
 from theory.reweighting import flow as mean_field
 
 N, M = 20, 3
@@ -62,10 +62,10 @@ def _deviation(
             predicted = [f.v, f.rho, f.w_clean, f.w_noisy]
             rows += [(a[at] - b[1:]) for a, b in zip(simulated, predicted, strict=True)]
         columns.append(np.concatenate(rows))
-    return _root_mean_square(columns)
+    return root_mean_square(columns)
 
 
-def _root_mean_square(columns: list[FloatArray] | list[list[float]]) -> FloatArray:
+def root_mean_square(columns: list[FloatArray] | list[list[float]]) -> FloatArray:
     """One row, with a column for each size."""
     return np.sqrt(np.mean(np.square(columns), axis=1))[None]
 
@@ -90,116 +90,4 @@ MEAN_FIELD = Claim(
     figure="zhang2025.phase_diagram",
 )
 
-
-def _final_weight(p: float, Lambda: float) -> float:
-    return mean_field.final_clean_weight(p, Lambda)
-
-
-def _final(cases: Regimes, formula: Callable[[float, float], float] = _final_weight) -> FloatArray:
-    """Simulated less predicted weight of clean examples at s = 40, below the ratio at which they reach one."""
-    columns = []
-    for size in (20, 40, 80):
-        row = []
-        for rate in (0.2, 0.4, 0.5):
-            Lambda = 2 / mean_field.amplification_ratio(rate)
-            run = train(one_value(rate), beta=1 / size, eta=Lambda / (N * size), steps=40 * size)
-            row.append(run.w[-1, -1] - formula(rate, Lambda))
-        columns.append(row)
-    return _root_mean_square(columns)
-
-
-FINAL = Claim(
-    id="zhang2025.final_clean_weight",
-    origin="derived",
-    source=OURS,
-    statement="Clean examples end at weight sqrt((w^2 + 1/Lambda)/(1 - p)) where that is below one.",
-    regime="one kernel value, beta -> 0; from the invariant v^2 + Lambda((1-p) w_c^2 + p w_n^2)",
-    tolerance=Asymptotic(sizes=(20, 40, 80), exponent=-1.0, wrong_exponents=(0.0, -2.0)),
-    setup=regimes,
-    predicted=lambda c: np.zeros(3),
-    measured=_final,
-    mutants=(
-        Mutant("they reach one", measured=partial(_final, formula=lambda p, Lambda: 1.0)),
-        Mutant("slow weights", measured=partial(_final, formula=lambda p, Lambda: 0.5 / np.sqrt(1 - p))),
-        Mutant(
-            "weights of the mislabelled not counted",
-            measured=partial(_final, formula=lambda p, Lambda: np.sqrt(0.25 + 1 / Lambda / (1 - p))),
-        ),
-    ),
-    theory="theory.reweighting.flow.final_clean_weight",
-    figure="zhang2025.phase_diagram",
-)
-
-
-def _past_boundary(cases: Regimes, boundary: Callable[[float], float] | None = None) -> FloatArray:
-    """Final clean weight less one and a margin, at 0.8 and 1.25 times the ratio beta/(eta n) of the boundary."""
-    found = []
-    for rate in (0.2, 0.4, 0.5, 0.6):
-        for factor in (0.8, 1.25):
-            ratio = factor * (boundary or mean_field.amplification_ratio)(rate)
-            run = train(one_value(rate), beta=0.01, eta=0.01 / (N * ratio), steps=3000)
-            found.append(run.w[-1, -1] - 0.995)
-    return np.array(found)[None]
-
-
-AMPLIFIED = Claim(
-    id="zhang2025.amplification_boundary",
-    origin="derived",
-    source=OURS,
-    statement="Clean examples reach weight one iff beta/(eta n) >= 1 - p - w^2: amplification needs fast weights.",
-    regime="one kernel value, small steps; noise rates below 1 - w^2",
-    tolerance=Ordering(),
-    setup=regimes,
-    predicted=lambda c: np.tile([-1.0, 1.0], 4),
-    measured=_past_boundary,
-    mutants=(
-        Mutant("1 - p", measured=partial(_past_boundary, boundary=lambda p: 1 - p)),
-        Mutant(
-            "half of it", measured=partial(_past_boundary, boundary=lambda p: mean_field.amplification_ratio(p) / 2)
-        ),
-    ),
-    theory="theory.reweighting.flow.amplification_ratio",
-    figure="zhang2025.phase_diagram",
-)
-
-
-def _turning_time(p: float, w: float) -> float:
-    return mean_field.turning_time(p, w)
-
-
-def _turning(cases: Regimes, formula: Callable[[float, float], float] = _turning_time) -> FloatArray:
-    """Simulated less predicted time s at which the clean loss turns, with Lambda = 1/size and weights from 0.4."""
-    columns = []
-    for size in (4, 8, 16):
-        row = []
-        for rate in (0.6, 0.7, 0.8):
-            per_unit = 200 * size
-            run = train(one_value(rate), beta=1 / per_unit, eta=1 / (size * N * per_unit), steps=80 * size, w=0.4)
-            slope = np.diff(np.abs(run.r_clean[:, 0]))
-            i = np.argmax(slope < 0)
-            row.append((i - 1 + slope[i - 1] / (slope[i - 1] - slope[i])) / per_unit - formula(rate, 0.4))
-        columns.append(row)
-    return _root_mean_square(columns)
-
-
-TURNING = Claim(
-    id="zhang2025.turning_time",
-    origin="derived",
-    source=OURS,
-    statement="For p > 1/2 the clean-subset loss first rises, until s = w (2p - 1) for fast weights.",
-    regime="one kernel value, Lambda -> 0",
-    tolerance=Asymptotic(sizes=(4, 8, 16), exponent=-1.0, wrong_exponents=(0.0, -2.0)),
-    setup=regimes,
-    predicted=lambda c: np.zeros(3),
-    measured=_turning,
-    mutants=(
-        Mutant("w p", measured=partial(_turning, formula=lambda p, w: w * p)),
-        Mutant("p - 1/2", measured=partial(_turning, formula=lambda p, w: p - 0.5)),
-        Mutant("when the mislabelled are gone", measured=partial(_turning, formula=lambda p, w: w)),
-    ),
-    theory="theory.reweighting.flow.turning_time",
-    figure="zhang2025.phase_diagram",
-)
-
-
-CLAIMS = (MEAN_FIELD, FINAL, AMPLIFIED, TURNING)
+CLAIMS = (MEAN_FIELD,)
