@@ -188,9 +188,17 @@ def _(
     (g, first), (g_peer, second) = (
         weighted(record.base, s, objective, p, examples, w) for s, p, w in zip(state.states, both, taught, strict=True)
     )
-    velocity = jax.tree.map(lambda v, gi: (record.momentum * v + gi).astype(gi.dtype), state.velocity, g_peer)
-    peer = jax.tree.map(lambda p, v: (p - record.eta * v).astype(p.dtype), state.peer, velocity)
-    return g, Pair((first, second), peer, velocity, state.seen.at(batch, taught[0]))
+    return g, Pair((first, second), *_stepped(record, state, g_peer), state.seen.at(batch, taught[0]))
+
+
+def _stepped(record: CoTeaching, state: Pair, g: Params) -> tuple[Params, Params]:
+    """The second network and its velocity after a step."""
+
+    def faster(v: jax.Array, gi: jax.Array, p: jax.Array) -> jax.Array:
+        return (record.momentum * v + gi + record.weight_decay * p).astype(p.dtype)
+
+    velocity = jax.tree.map(faster, state.velocity, g, state.peer)
+    return jax.tree.map(lambda p, v: (p - record.eta * v).astype(p.dtype), state.peer, velocity), velocity
 
 
 @report.register

@@ -8,7 +8,8 @@ r"""Methods against noisy labels around a base rule, which may be SAM or SANER.
 
 H(q) = -sum_c q_c log q_c is what the soft target q leaves of -sum_c (keep t_c + (1 - keep) q_c) log q_c.
 The second network of CoTeaching is the rule's: it starts from the entries of the first, drawn in another order within
-each tensor (a fresh draw where these are independent), and takes steps of its own at rate eta, with momentum.
+each tensor (a fresh draw where these are independent), and takes steps of its own at a constant rate eta, with momentum and
+(coupled) weight decay.
 Sources: Reed et al. (2015), "Training deep neural networks on noisy labels with bootstrapping"; Han et al. (2018),
 "Co-teaching"; and for WeightedBy the sources of the schemes.
 """
@@ -74,6 +75,7 @@ class CoTeaching(OnWeights):
     eta: float
     ramp: int = 10
     momentum: float = 0.0
+    weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -81,6 +83,7 @@ class CoTeaching(OnWeights):
         require_number("eta", self.eta, 0.0)
         require_integer("ramp", self.ramp, at_least=1)
         require_number("momentum", self.momentum, 0.0, 1.0)
+        require_number("weight_decay", self.weight_decay, 0.0)
 
     @property
     def name(self) -> str:

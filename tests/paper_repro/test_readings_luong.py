@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from paper_repro.luong2026.experiments import composition, controls, formulas, toy
+from paper_repro.luong2026.experiments import composition, controls, formulas, pipelines, toy
 from paper_repro.shared import comparison
 from paper_repro.statistics import interval
 from theory.down_weighting.transition import Phase
@@ -174,3 +174,26 @@ def test_a_table_of_readings_has_levels_gaps_and_fits_of_their_own():
     assert second[6] == "51 / 31"
     assert first[3] == first[5] == ""
     assert float(second[3].split()[0]) > 0 > float(second[5].split()[0])
+
+
+def test_what_methods_add_is_read_against_the_right_run():
+    """SAM against SGD and SANER against SAM in the method's block, the method's SAM against SAM without a method."""
+    plain = made_up({"SGD": (0.70, 0.60, 0), "SAM": (0.75, 0.68, 0), "SANER": (0.74, 0.71, 0)}, "b, no method")
+    taught = made_up({"SGD": (0.80, 0.79, 0), "SAM": (0.86, 0.83, 0), "SANER": (0.82, 0.84, 0)}, "b, Co-teaching")
+    first, second = pipelines.adds(xr.concat([plain, taught], "run")).rows
+    assert (first[0], second[0]) == ("b, no method", "b, Co-teaching")
+    for row, points in ((first, (5, 8, -1, 3)), (second, (6, 4, -4, 1, 11, 15))):
+        for cell, expected in zip(row[1:], points, strict=False):
+            assert float(cell.split()[0]) == pytest.approx(expected, abs=0.1)
+            assert cell.endswith(": shown" if expected > 0 else ": reversed")
+    assert first[5:] == ("–", "–")
+
+
+def test_every_method_goes_around_every_rule():
+    config = pipelines.OnData(seeds=2)
+    names = [entry.unit.rule.name for entry in pipelines.pipeline_entries(config)]
+    assert len(set(names)) == len(names) == 15
+    assert names[9] == "SGD, Co-teaching"
+    assert names[14] == f"{names[2]}, MW-Net"
+    co = pipelines.with_method(pipelines.CO, pipelines.Sgd(), config, config.problems[0])
+    assert (co.forget, co.ramp, co.eta, co.momentum, co.weight_decay) == (0.3, 10, 0.1, 0.9, 5e-4)

@@ -10,7 +10,7 @@ import xarray as xr
 from figures import reweighting as draw
 from paper_repro.registry import Experiment, FigureBinding, Table
 from paper_repro.statistics import interval
-from paper_repro.zhang2025.claims.finite_width import limit_weights, weights_of_networks
+from paper_repro.zhang2025.claims.finite_width import Networks, limit_weights, weights_of_networks
 from paper_repro.zhang2025.claims.measured_training import FloatArray, TwoClasses, caps
 from spec.fields import Checked, Grid, Seeds, Steps, Whole, Width
 from spec.seeds import named_seed
@@ -37,13 +37,10 @@ def run_width(config: FiniteWidth) -> xr.Dataset:
     rates = {"beta": 0.2, "eta": 0.003}
     limit = limit_weights(case, **rates, steps=config.steps)  # type: ignore[arg-type]
     keys = jax.random.split(jax.random.key(named_seed("zhang2025.finite_width/networks")), config.seeds)
-    found = []
+    networks, found = Networks([case], keys), []
     for zero in (True, False):
-        rows = []
-        for width in config.widths:
-            w = weights_of_networks(case, keys, width, (*rates.values(), 1.0, 0.5), config.steps, zero=zero)
-            rows.append(_of_networks(case, w, limit))
-        found.append(xr.concat(rows, dim="width"))
+        of_widths = weights_of_networks(networks, config.widths, (*rates.values(), 1.0, 0.5), config.steps, zero=zero)
+        found.append(xr.concat([_of_networks(case, w, limit) for w in of_widths], dim="width"))
     result = xr.concat(found, dim="outputs")
     result["limit"] = (("step", "example"), limit)
     result["mislabelled"] = ("example", case.mislabelled)

@@ -135,11 +135,11 @@ def test_examples_of_small_loss_are_kept(rng):
 
 
 def test_co_teaching_is_two_networks_that_exchange_their_examples(rng):
-    """Three epochs of two batches against a loop by hand, under SANER, with momentum; forgetting starts slowly."""
+    """Three epochs of two batches against a loop by hand, under SANER, with momentum and decay; forgetting starts slowly."""
     params, whole = CASE.params(rng), CASE.batch(rng, 12)
     given = context(CASE, whole)._replace(key=jax.random.key(0))  # not the identity among the orders of three entries
-    base, eta, momentum = DownWeight(Sam(RHO, "batch")), 0.4, 0.5
-    rule = bind(CoTeaching(base, 0.5, eta, ramp=2, momentum=momentum), given)
+    base, eta, momentum, decay = DownWeight(Sam(RHO, "batch")), 0.4, 0.5, 0.1
+    rule = bind(CoTeaching(base, 0.5, eta, ramp=2, momentum=momentum, weight_decay=decay), given)
     state = init(rule, params)
     peer, velocities = redrawn(params, rule.key), [jax.tree.map(jnp.zeros_like, params)] * 2
     assert distance(peer, params) > 1e-3
@@ -150,11 +150,11 @@ def test_co_teaching_is_two_networks_that_exchange_their_examples(rng):
         for places in (np.arange(6), np.arange(6, 12)):
             part = Batch(whole.x[places], whole.t[places])
             g, state = gradient(rule, state, CASE.objective, mine, Minibatch(*part, jnp.asarray(places)))
-            mine = jax.tree.map(lambda p, v: p - eta * v, mine, _mixed(momentum, velocities[0], g))
+            mine = _moved(mine, _mixed(momentum, velocities[0], _mixed(decay, mine, g)), eta)
             chosen = [_smallest(p, part, kept) for p in by_hand]
-            steps = [_saner(p, part, w) for p, w in zip(by_hand, reversed(chosen), strict=True)]
+            steps = [_mixed(decay, p, _saner(p, part, w)) for p, w in zip(by_hand, reversed(chosen), strict=True)]
             velocities = [_mixed(momentum, v, s) for v, s in zip(velocities, steps, strict=True)]
-            by_hand = [jax.tree.map(lambda a, v: a - eta * v, p, v) for p, v in zip(by_hand, velocities, strict=True)]
+            by_hand = [_moved(p, v, eta) for p, v in zip(by_hand, velocities, strict=True)]
             np.testing.assert_allclose(np.asarray(state.seen.w)[places], chosen[1], rtol=1e-12)
         assert state.seen.epoch == epoch
     assert distance(mine, by_hand[0]) < 1e-11
@@ -162,6 +162,10 @@ def test_co_teaching_is_two_networks_that_exchange_their_examples(rng):
     noisy = np.asarray(given.train.mislabelled)
     w = np.asarray(state.seen.w)
     assert report(rule, state, given.train)["noise_share"] == pytest.approx(w[noisy].sum() / w.sum(), rel=1e-9)
+
+
+def _moved(params, velocity, eta):
+    return jax.tree.map(lambda p, v: p - eta * v, params, velocity)
 
 
 def _mixed(momentum, v, g):
