@@ -8,7 +8,7 @@ r"""Methods against noisy labels around a base rule, which may be SAM or SANER.
 
 H(q) = -sum_c q_c log q_c is what the soft target q leaves of -sum_c (keep t_c + (1 - keep) q_c) log q_c.
 The second network of CoTeaching is the rule's: it starts from the entries of the first, drawn in another order within
-each tensor (a fresh draw where these are independent), and takes steps of its own at a constant rate eta, with momentum and
+each tensor (a fresh draw where these are independent), and takes steps of its own: a constant rate eta, momentum, and
 (coupled) weight decay.
 Sources: Reed et al. (2015), "Training deep neural networks on noisy labels with bootstrapping"; Han et al. (2018),
 "Co-teaching"; and for WeightedBy the sources of the schemes.

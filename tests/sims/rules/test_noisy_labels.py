@@ -135,7 +135,7 @@ def test_examples_of_small_loss_are_kept(rng):
 
 
 def test_co_teaching_is_two_networks_that_exchange_their_examples(rng):
-    """Three epochs of two batches against a loop by hand, under SANER, with momentum and decay; forgetting starts slowly."""
+    """Three epochs of two batches against a loop by hand, under SANER, with momentum and decay; forgetting grows."""
     params, whole = CASE.params(rng), CASE.batch(rng, 12)
     given = context(CASE, whole)._replace(key=jax.random.key(0))  # not the identity among the orders of three entries
     base, eta, momentum, decay = DownWeight(Sam(RHO, "batch")), 0.4, 0.5, 0.1
