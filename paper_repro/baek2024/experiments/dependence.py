@@ -104,7 +104,7 @@ def run(config: Dependence, parts: Parts) -> xr.Dataset:
         rows.append(_row(list(here), concatenate(_units(units, at), list(here.values())), config.methods))
     dataset = xr.concat(rows, "cell")
     labels = {"condition": [c.condition for c in cells(config)], "value": [float(c.value) for c in cells(config)]}
-    return dataset.assign_coords({n: ("cell", v) for n, v in labels.items()}, seeds=config.seeds)
+    return dataset.assign_coords({n: ("cell", v) for n, v in labels.items()} | {"seeds": config.seeds})
 
 
 def _units(units: Sequence[TrainingRun], at: tuple[object, ...]) -> list[TrainingRun]:
