@@ -4,6 +4,7 @@ from paper_repro.registry import Paper, Statement
 from paper_repro.xu2026.claims import (
     angle,
     batches,
+    coverage,
     effective_rate,
     proof,
     selection,
@@ -197,7 +198,9 @@ PAPER = Paper(
             "xu2026.bound",
             "holds in part",
             "the steps that are ours to check (divergence, union, ball, split) hold when kept samples follow the test "
-            "law; McAllester's bound is taken as proved. It bounds SAM, and says nothing of NCSAM",
+            "law; McAllester's bound is taken as proved. In simulation linear learners that memorise, or that err on "
+            "every right label, stay below the sum, and would not without its 1/(1 − α) or its complexity. It bounds "
+            "SAM, and says nothing of NCSAM",
         ),
         Statement(
             "Theorem 1, reading",
@@ -206,7 +209,8 @@ PAPER = Paper(
             ("xu2026.vacuous", "xu2026.memorisation", "xu2026.instance_dependent"),
             "xu2026.bound",
             "does not hold",
-            "vacuous for networks; prefers memorisers; false under instance-dependent noise, repaired here",
+            "vacuous for a ResNet-18 (the complexity alone exceeds one from ‖w‖ = .01 on); prefers memorisers; false "
+            "under instance-dependent noise, repaired here",
         ),
     ),
     experiments=(ANGLES, RESIDUALS, RATES, FINITE_BATCHES, BOUND, FIG_1, ABLATIONS, DECIDING, THRESHOLD),
@@ -218,5 +222,6 @@ PAPER = Paper(
     + sign.CLAIMS
     + step.CLAIMS
     + proof.CLAIMS
+    + coverage.CLAIMS
     + worth_of_the_bound.CLAIMS,
 )

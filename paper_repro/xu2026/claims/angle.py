@@ -73,18 +73,33 @@ ANGLE = Claim(
 )
 
 
-def _reversals(case: Sample, factor: float = 1.0) -> np.ndarray:
-    """cos of the angle on the axis: below, inside and (where it ends) above the overshoot zone; rows are seeds."""
+def _along_signal(sample: Sample) -> tuple[Sample, tuple[Point, ...]]:
+    """Weights on the axis just outside and inside the overshoot zone of every law, at both of its ends."""
     places = []
     for law in LAWS:
         low, high = perturbation_angle.overshoot_zone(law)
-        inside = (low + high) / 2 if np.isfinite(high) else 3 * low
-        places += [(law, 0.4 * low), (law, factor * inside)] + ([(law, 1.6 * high)] if np.isfinite(high) else [])
+        ends = [(low, 0.4), (low, 1.2)] + ([(high, 0.9), (high, 1.6)] if np.isfinite(high) else [(low, 3.0)])
+        places += [Point(law, factor * end * AXES[0]) for end, factor in ends]
+    return sample, tuple(places)
+
+
+def _reversals(case: Any) -> np.ndarray:
+    """cos of the angle at every place; rows are seeds."""
+    sample, places = case
 
     def one(key: jax.Array, *splits: Labelled) -> jax.Array:
-        return jnp.stack([jnp.cos(angle(*pair(a * AXES[0], splits[LAWS.index(law)]))) for law, a in places])
+        rows = [
+            (split, jnp.stack([w for at, w in places if at == law])) for law, split in zip(LAWS, splits, strict=True)
+        ]
+        return jnp.concatenate([jax.vmap(lambda w, s=split: jnp.cos(angle(*pair(w, s))))(w) for split, w in rows])
 
-    return for_every_seed(case, one, *LAWS)
+    return for_every_seed(sample, one, *LAWS)
+
+
+def _stated_reversals(case: Any, start: float = 1.0, end: float = 1.0) -> np.ndarray:
+    """-1 inside the zone; start, end: factors of its ends."""
+    zones = [(perturbation_angle.overshoot_zone(law), w[0]) for law, w in case[1]]
+    return np.array([-1.0 if start * low < a < end * high else 1.0 for (low, high), a in zones])
 
 
 ZONE = Claim(
@@ -95,12 +110,13 @@ ZONE = Claim(
     "minimiser, where it reverses it exactly (180 degrees).",
     regime="population, Delta < 1/2; the zone has no end where the true classes are separable",
     tolerance=Ordering(),
-    setup=lambda s: s,
-    predicted=lambda c: np.array([1.0, -1.0, 1.0, 1.0, -1.0, 1.0, -1.0]),
+    setup=_along_signal,
+    predicted=_stated_reversals,
     measured=_reversals,
     mutants=(
-        Mutant("no reversal anywhere", predicted=lambda c: np.ones(7)),
-        Mutant("the middle of the zone put below it", measured=partial(_reversals, factor=0.1)),
+        Mutant("no reversal anywhere", predicted=lambda c: np.ones(len(c[1]))),
+        Mutant("the zone begins at 1.5 times the noisy minimiser", predicted=partial(_stated_reversals, start=1.5)),
+        Mutant("it ends at .8 times the clean minimiser", predicted=partial(_stated_reversals, end=0.8)),
     ),
     theory="theory.compensation.angle.overshoot_zone",
     figure="xu2026.angle",

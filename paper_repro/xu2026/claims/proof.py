@@ -1,7 +1,7 @@
-"""Claims on Theorem 1: every step of the proof, and their sum."""
+"""Claims on the proof of Theorem 1: its divergence, the union over priors and the ball."""
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from paper_repro.xu2026.claims.measured_gradients import for_every_seed
-from spec.claims import AtMost, Claim, Exact, MonteCarlo, Mutant, Sample
+from spec.claims import AtMost, Claim, MonteCarlo, Mutant, Sample
 from theory.compensation import pac_bayes
 
 PROOF = "Xu et al. (2026), Appendix A"
@@ -140,86 +140,4 @@ BALL = Claim(
 )
 
 
-class _Losses(NamedTuple):
-    """Losses of random data sets at perturbed weights, and whose label is right, (count, n) each."""
-
-    loss: np.ndarray
-    right: np.ndarray
-
-
-def _losses(sample: Sample) -> _Losses:
-    """Clipped losses; in the first data set every mislabelled example has loss zero, where the bound is attained."""
-    rng, n = np.random.default_rng(sample.seed), 50
-    x, t = rng.normal(size=(sample.count, n, 4)), rng.choice([-1.0, 1.0], (sample.count, n))
-    right = rng.uniform(size=(sample.count, n)) > 0.3
-    loss = np.clip(-t * np.einsum("knd,kd->kn", x, rng.normal(size=(sample.count, 4))), 0, 1)
-    loss[0] = np.where(right[0], loss[0], 0)
-    return _Losses(loss, right)
-
-
-def _stated_split(case: _Losses, noise: float = 1.0) -> np.ndarray:
-    """The first term of the bound at the realised noise rate; noise: a factor of it."""
-    n = case.loss.shape[1]
-    pairs = zip(case.loss.mean(axis=1), 1 - case.right.mean(axis=1), strict=True)
-    return np.array([pac_bayes.theorem_1(loss, 1.0, rho=1.0, K=4, n=n, Delta=noise * D).sharpness for loss, D in pairs])
-
-
-def _kept_losses(case: _Losses) -> np.ndarray:
-    return np.array([[loss[right].mean() for loss, right in zip(*case, strict=True)]])
-
-
-SPLIT = Claim(
-    id="xu2026.split",
-    origin="paper",
-    source=PROOF + ", step 2",
-    statement="The loss of the rightly labelled examples is at most L_t/(1 - Delta).",
-    regime="any loss >= 0, at any perturbation",
-    tolerance=AtMost(),
-    setup=_losses,
-    predicted=_stated_split,
-    measured=_kept_losses,
-    mutants=(
-        Mutant("without the factor 1/(1 - Delta)", predicted=partial(_stated_split, noise=0.0)),
-        Mutant("half the noise rate", predicted=partial(_stated_split, noise=0.5)),
-    ),
-    theory="theory.compensation.pac_bayes.theorem_1",
-)
-
-
-TERMS = (0.1, 0.4)
-
-
-def _terms(_: Any) -> np.ndarray:
-    """The bound by adding up, step by step, what the proof adds: (sharpness, tail, complexity) at two noise rates."""
-    rows = []
-    for Delta in TERMS:
-        n = 5000 * (1 - Delta)
-        q = (0.1 / np.sqrt(20)) ** 2 / (1 + np.sqrt(np.log(n) / 20)) ** 2
-        divergence = 0.5 * (1 + 20 * np.log(1 + 4 / (20 * q)))
-        doubled = 2 * np.log(n / 0.05) + 4 * np.log(6 * n + 60)  # the published X counts the logarithms twice
-        rows.append([0.2 / (1 - Delta), 1 / np.sqrt(n) / (1 - Delta), np.sqrt((divergence + doubled) / (2 * (n - 1)))])
-    return np.array(rows)
-
-
-def _stated_terms(_: Any, effective: bool = True) -> np.ndarray:
-    n = [5000 if effective else 5000 / (1 - D) for D in TERMS]
-    return np.array([pac_bayes.theorem_1(0.2, 2.0, rho=0.1, K=20, n=m, Delta=D) for m, D in zip(n, TERMS, strict=True)])
-
-
-THEOREM = Claim(
-    id="xu2026.theorem_1",
-    origin="paper",
-    source="Xu et al. (2026), equations 5 and 6",
-    statement="Theorem 1 is the sum of its steps, with the logarithms counted twice: half of them would do.",
-    regime="kept samples drawn from the test law; loss in [0, 1]; L(w) <= E L(w + eps)",
-    tolerance=Exact(),
-    setup=lambda s: s,
-    predicted=_stated_terms,
-    measured=_terms,
-    mutants=(Mutant("n for n (1 - Delta)", predicted=partial(_stated_terms, effective=False)),),
-    theory="theory.compensation.pac_bayes.theorem_1",
-    figure="xu2026.bound",
-)
-
-
-CLAIMS = (THEOREM, DIVERGENCE, UNION, BALL, SPLIT)
+CLAIMS = (DIVERGENCE, UNION, BALL)
