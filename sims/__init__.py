@@ -7,7 +7,8 @@ programs, divergence        compiled programs that runs share; runs that left th
 fitting, own_loop           training of one's own network on one's own labels, and a rule in one's own loop
 checkpoints, suspects       what a training needs to go on, and which of its examples look mislabelled
 objectives                  batches and losses: what a rule takes the gradient of
-factors, per_example        per-example gradients as outer products, never written out
+layers                      the one layer that networks are made of; convolutions and scales by it
+factors, per_example        per-example gradients as factors of their layers, hardly ever written out
 tracing                     which networks have factors, and which have gradients of single examples
 tangent_kernel              the empirical tangent kernel, from the same factors
 data, models, observables   what is trained on, what is trained, what is recorded

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sims.factors import Dense, Network, affine
+from sims.factors import Network
+from sims.layers import Dense, affine
 from sims.models.networks import Model
 from spec.validation import InputError, require
 

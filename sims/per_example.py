@@ -12,9 +12,9 @@ import jax.numpy as jnp
 from sims import factors
 from sims.factors import Factors
 from sims.objectives import Batch, Objective
-from sims.rules.ascent import ascent_step, shards
+from sims.rules.ascent import ascent_step, shard_size, shards
 from sims.rules.sam import acts_on_all, networks
-from sims.tracing import has_factors, require_separate
+from sims.tracing import examples_at_once, has_factors, require_separate
 from spec.rules import Perturbed, Regularised, Rule, SamFamily, Sgd
 from spec.validation import InputError, require
 
@@ -26,7 +26,7 @@ PLAIN_BLOCK = 50  # examples whose gradients the plain path writes out at once
 def gradient_factors(objective: Objective, params: Params, batch: Batch) -> list[Factors]:
     """The factors of every example's loss gradient. Raises InputError for a model that has none."""
     if not has_factors(objective.model, params, batch.x):
-        raise InputError("the model must use every parameter in exactly one dense layer, and nowhere else")
+        raise InputError("the model must use every parameter in exactly one layer, and nowhere else")
     logits, pull_back = factors.tap(objective.network(batch.x), params)
     return pull_back(objective.residuals(logits, batch.t))
 
@@ -105,9 +105,22 @@ def contributions(rule: Rule, objective: Objective, params: Params, batch: Batch
         residuals = objective.residuals(logits, part.t)
         return jnp.sqrt(factors.squared_norms(pull_back(residuals))), _lengths(residuals)
 
-    if acts_on_all(rule, objective, params, batch):
+    if not acts_on_all(rule, objective, params, batch):
+        return _one_by_one(of, shards(rule, batch), 1)
+    fitting, m = examples_at_once(objective.model, params, batch.x), _sharing(rule, batch)
+    if fitting >= len(batch.t) or m == len(batch.t):
         return of(batch)
-    return jax.tree.map(lambda a: a.reshape(-1), jax.lax.map(of, shards(rule, batch)))
+    return _one_by_one(of, jax.tree.map(lambda a: a.reshape(-1, m, *a.shape[1:]), batch), max(1, fitting // m))
+
+
+def _sharing(rule: SamFamily, batch: Batch) -> int:
+    """How many consecutive examples have contributions that depend on one another."""
+    return shard_size(rule, batch) if isinstance(rule, Perturbed) else 1
+
+
+def _one_by_one(function: Any, groups: Batch, at_once: int) -> Any:
+    """function of every shard, at_once of them vectorised: leaves (n,)."""
+    return jax.tree.map(lambda a: a.reshape(-1), jax.lax.map(function, groups, batch_size=at_once))
 
 
 def _plain_contributions(
@@ -128,7 +141,7 @@ def _plain_contributions(
 
         return jax.lax.map(of_example, shard, batch_size=_block(shard))
 
-    return jax.tree.map(lambda a: a.reshape(-1), jax.lax.map(of_shard, shards(rule, batch)))
+    return _one_by_one(of_shard, shards(rule, batch), 1)
 
 
 def _inner(a: Params, b: Params) -> jax.Array:

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from sims import factors
+from sims.layers import affine
 from sims.models.networks import Model
 from sims.tracing import has_factors, require_separate
 from spec.validation import require, require_choice, require_integer
@@ -91,14 +92,20 @@ def _rows(model: Model, params: Params, x: jax.Array) -> _Rows:
         jacobian = jax.vmap(jax.jacrev(lambda p, xi: model.apply(p, xi[None])[0].reshape(-1)), (None, 0))(params, x)
         flat = [leaf.reshape(*leaf.shape[:2], -1) for leaf in jax.tree.leaves(jacobian)]
         return _Rows([None] * len(flat), flat)
-    logits, pull_back = factors.tap(lambda p, dense=factors.affine: model.apply(p, x, dense), params)
+    logits, pull_back = factors.tap(lambda p, dense=affine: model.apply(p, x, dense), params)
     C = 1 if logits.ndim == 1 else logits.shape[1]
     ones = jnp.eye(C, dtype=logits.dtype)[:, None, :]
     cotangents = jnp.broadcast_to(ones, (C, len(x), C)).reshape(C, *logits.shape)
-    deltas = jax.vmap(lambda cotangent: [f.delta for f in pull_back(cotangent)])(cotangents)
+    layers = pull_back(cotangents[0])
+    deltas = jax.vmap(lambda cotangent: [_delta(f) for f in pull_back(cotangent)])(cotangents)
     # The bias is one more input that is always one.
-    inputs = [_with_bias(f) for f in pull_back(cotangents[0])]
-    return _Rows(list(inputs), [jnp.moveaxis(delta, 0, 1) for delta in deltas])
+    inputs = [_with_bias(f) if factors.is_row(f) else None for f in layers]
+    return _Rows(inputs, [jnp.moveaxis(delta, 0, 1) for delta in deltas])
+
+
+def _delta(f: factors.Factors) -> jax.Array:
+    """Cotangents (n, out), or the gradient itself (n, size) of a layer with several positions."""
+    return f.delta if factors.is_row(f) else factors.gradients(f)
 
 
 def _with_bias(f: factors.Factors) -> jax.Array:

@@ -1,8 +1,8 @@
 """What a network does with its parameters and with the rows of a batch, found out by tracing it.
 
-Factors (sims.factors) are exact where every parameter is used in one dense layer and nowhere else. `has_factors` looks
-for that in the network's jaxpr: from a parameter to its layer only its axes may change, so that norms stay what they
-are. Anything else, such as a parameter used twice, inside a loop, or outside dense layers, has none.
+Factors (sims.factors) are exact where every parameter is used in one layer (sims.layers) and nowhere else.
+`has_factors` looks for that in the network's jaxpr: from a parameter to its layer only its axes may change, so that
+norms stay what they are. Anything else, such as a parameter used twice, inside a loop, or outside layers, has none.
 
 A gradient of one example has a meaning only where an example's output is its own affair. `require_separate` runs the
 network on equal rows, of which one is spoilt: batch statistics carry that to the others, and masks drawn for the whole
@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
-from sims.factors import affine
+from sims.layers import affine
 from sims.models.networks import Model
 from sims.programs import FOR_ONCE
 from spec.rules import Ascent
@@ -28,16 +28,18 @@ from spec.validation import InputError
 
 Params = Any
 ROWS = 101  # of the batch that is traced: a size that no other axis is likely to have
+FACTOR_MEMORY = 2**28  # bytes of factors that may exist at once
 PROBED = 8  # rows of the batch that is run
-LAYER = "sims_dense_layer"  # the name of a layer in a jaxpr
+LAYER = "sims_layer"  # the name of a layer in a jaxpr
 REARRANGES = ("transpose", "reshape", "squeeze", "rev", "copy", "expand_dims", "broadcast_in_dim")
 
 
 class _Layers(NamedTuple):
-    """How many dense layers are in the body and in the readout of a network that has factors."""
+    """How many layers are in the body and in the readout of a network that has factors, and how large those are."""
 
     body: int
     readout: int
+    numbers: int  # of inputs and outputs of all layers for one example
 
 
 class _Shapes(NamedTuple):
@@ -52,7 +54,7 @@ class _Shapes(NamedTuple):
 
 
 def has_factors(model: Model, params: Params, x: Any, ascent: Ascent = "all") -> bool:
-    """Whether the model's gradients are exactly those of dense layers, each parameter being in one of them or unused.
+    """Whether the model's gradients are exactly those of layers, each parameter being in one of them or unused.
 
     With ascent 'last' the readout must also be one layer: the last layer of the factors and of the plain path are then
     the same. False for a model whose `factored` is False.
@@ -61,6 +63,14 @@ def has_factors(model: Model, params: Params, x: Any, ascent: Ascent = "all") ->
         return False
     found = _layers(model, _shapes(params, x))
     return found is not None and (ascent != "last" or found.readout == 1)
+
+
+def examples_at_once(model: Model, params: Params, x: Any) -> int:
+    """How many examples' factors, of two passes and what is made of them, FACTOR_MEMORY has room for; at least one."""
+    shapes = _shapes(params, x)
+    found = _layers(model, shapes)
+    itemsize = max(leaf.dtype.itemsize for leaf in shapes.leaves)
+    return max(1, FACTOR_MEMORY // (4 * itemsize * found.numbers)) if found else 1
 
 
 def require_separate(model: Model, params: Params, x: Any) -> None:
@@ -93,7 +103,8 @@ def _layers(model: Model, shapes: _Shapes) -> _Layers | None:
     reading = False
 
     def named(a: jax.Array, w: jax.Array, b: jax.Array | None = None, s: float = 1.0) -> jax.Array:
-        in_readout.append(reading)
+        if _is_layer(a, w, *([] if b is None else [b])):  # as it is here: inside of vmap one row
+            in_readout.append(reading)
         return jax.jit(_named_layer(s))(a, w, *([] if b is None else [b]))
 
     def logits(leaves: list[jax.Array], x: jax.Array) -> jax.Array:
@@ -105,9 +116,9 @@ def _layers(model: Model, shapes: _Shapes) -> _Layers | None:
 
     jaxpr = jax.make_jaxpr(logits)(list(shapes.leaves), shapes.batch(ROWS)).jaxpr
     found = _seen(jaxpr, len(shapes.leaves))
-    if found != len(in_readout):
+    if found is None or len(found) != len(in_readout):
         return None
-    return _Layers(in_readout.count(False), in_readout.count(True))
+    return _Layers(in_readout.count(False), in_readout.count(True), sum(found) // ROWS)
 
 
 def _named_layer(s: float) -> Callable[..., jax.Array]:
@@ -118,19 +129,20 @@ def _named_layer(s: float) -> Callable[..., jax.Array]:
     return layer
 
 
-def _seen(jaxpr: core.Jaxpr, count: int) -> int | None:
-    """The number of layers that hold the parameters, the first `count` inputs; None where something else has one."""
+def _seen(jaxpr: core.Jaxpr, count: int) -> list[int] | None:
+    """Sizes of the layers that hold the parameters, the first `count` inputs; None where something else has one."""
     uses = Counter(v for eqn in jaxpr.eqns for v in eqn.invars if isinstance(v, core.Var))
     ours: set[Any] = set(jaxpr.invars[:count])
-    layers = 0
+    layers: list[int] = []
     for eqn in jaxpr.eqns:
         used = [v for v in eqn.invars if isinstance(v, core.Var) and v in ours]
         if any(uses[v] > 1 for v in used):
             return None
         if eqn.params.get("name") == LAYER:
-            if not _is_layer(eqn) or used != eqn.invars[1:]:
+            if not _is_layer(*(v.aval for v in eqn.invars)) or used != eqn.invars[1:]:
                 return None
-            layers += 1
+            sizes: list[Any] = [v.aval for v in (eqn.invars[0], eqn.outvars[0])]
+            layers.append(sum(aval.size for aval in sizes))
         elif used:
             if eqn.primitive.name not in REARRANGES or not _same_size(eqn):
                 return None
@@ -138,11 +150,12 @@ def _seen(jaxpr: core.Jaxpr, count: int) -> int | None:
     return None if ours & {v for v in jaxpr.outvars if isinstance(v, core.Var)} else layers
 
 
-def _is_layer(eqn: core.JaxprEqn) -> bool:
-    """Whether a (n, in), w (in, out) and b (out,) have the shapes of a layer whose rows are the batch's examples."""
-    avals: Any = [v.aval for v in eqn.invars]
-    a, w, *b = (aval.shape for aval in avals)
-    return len(w) == 2 and a == (ROWS, w[0]) and b in ([], [(w[1],)])
+def _is_layer(a: Any, w: Any, *b: Any) -> bool:
+    """Whether a, w and b have the shapes of a layer (sims.layers) whose first axis is the batch's examples."""
+    rows = jnp.issubdtype(a.dtype, jnp.integer)
+    axes = len(w.shape)
+    fitting = axes == 2 if rows else axes in (2, 3) and a.ndim >= axes and a.shape[1 - axes :] == w.shape[:-1]
+    return fitting and a.shape[:1] == (ROWS,) and [bias.shape for bias in b] in ([], [w.shape[:-2] + w.shape[-1:]])
 
 
 def _same_size(eqn: core.JaxprEqn) -> bool:

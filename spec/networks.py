@@ -35,8 +35,7 @@ class LeNet(Checked):
     """Convolutions with `kernel` x `kernel` weights, ReLU and 2 x 2 mean pooling, then fully connected ReLU layers.
 
     image: (height, width, colours) of the inputs, which come flat in that order. Every pooling halves height and width,
-    which must stay whole. The sizes are those of LeCun et al. (1998), LeNet-5, with ReLU for the sigmoid. It has no
-    factored form: rules perturb it by the plain path.
+    which must stay whole. The sizes are those of LeCun et al. (1998), LeNet-5, with ReLU for the sigmoid.
     """
 
     image: tuple[Count, Count, Count]

@@ -162,7 +162,7 @@ MODELS = [
 ]
 CASES = {case.name: case for case in MODELS}
 FEW = [CASES["two layers"], CASES["deep relu, 3 classes"]]
-# Convolutions take the plain path, which the other models are compared on too (test_factors): a few rules will do.
+# Layers of several positions are compared with the plain path for all rules (test_layers): a few rules will do here.
 CONVOLVED = [Sgd(), Sam(RHO), Sam(RHO, "batch"), JacobianSam(RHO, 2)]
 # Every kind of sharpness, ascent and formula once, for models that differ from the FEW in outputs or scale alone.
 SOME = [*CONVOLVED, LogitSam(RHO, 2, "last"), Sam(RHO, "example", "adaptive"), Regularised(0.2, 0.3)]

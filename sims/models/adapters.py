@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from sims.factors import Dense
+from sims.layers import Dense
 from sims.models.networks import Model, no_head
 from spec.validation import InputError, require
 

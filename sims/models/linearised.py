@@ -4,7 +4,7 @@ from typing import Any
 
 import jax
 
-from sims.factors import Dense
+from sims.layers import Dense
 from sims.models.networks import Model
 
 Params = Any

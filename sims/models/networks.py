@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from sims.data.sampling import require_precision
-from sims.factors import Dense, affine
+from sims.layers import Dense, affine, convolve
 from spec.networks import LeNet, Linear, Mlp, TwoLayerLinear
 from spec.validation import InputError, require, require_choice, require_integer, require_real
 
@@ -16,7 +16,7 @@ Params = Any
 
 
 class Model(NamedTuple):
-    """A network in two parts, written in terms of the function `dense` that computes every dense layer.
+    """A network in two parts, written in terms of the function `dense` that computes every layer (sims.layers).
 
     init(key, dtype) -> params. body(params, x (n, d), dense) -> the inputs of the last layer, (n, h).
     readout(params, hidden, dense) -> logits, (n,) for a scalar output or (n, classes). head(params): the weights of the
@@ -166,8 +166,7 @@ def lenet(network: LeNet, outputs: int) -> Model:
     def body(p: Params, x: jax.Array, dense: Dense) -> jax.Array:
         x = x.reshape(-1, height, width, colours)
         for layer in p["convolutions"]:
-            z = jax.lax.conv_general_dilated(x, layer["w"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
-            x = _halved(jax.nn.relu(z + layer["b"][None, None, None, :]))
+            x = _halved(jax.nn.relu(convolve(dense, x, layer["w"], layer["b"])))
         return dense_part.body(p["dense"], x.reshape(len(x), flat), dense)
 
     def readout(p: Params, hidden: jax.Array, dense: Dense) -> jax.Array:

@@ -10,7 +10,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from sims.factors import Dense, Network, affine
+from sims.factors import Network
+from sims.layers import Dense, affine
 from sims.objectives import Batch, Minibatch, Objective, require_parameters
 from sims.rules.base import Params
 from spec.rules.base import Rule
@@ -111,13 +112,23 @@ def shards(rule: Rule, batch: Any) -> Any:
 
 def mean_over_shards(function: Callable[[Any], Params], groups: Any, params: Params) -> Params:
     """The mean of function over shards, as many at a time as PERTURBED_COPIES has room for."""
-    count = len(groups.t)
     copies = 3 * sum(leaf.nbytes for leaf in jax.tree.leaves(params))  # eps, the moved weights and their gradient
-    fitting = max(1, PERTURBED_COPIES // max(1, copies))
-    at_once = max(k for k in range(1, count + 1) if count % k == 0 and k <= fitting)
+    blocks = in_blocks(groups, PERTURBED_COPIES // max(1, copies))
+    return mean_of(lambda some: jax.tree.map(lambda g: jnp.mean(g, axis=0), jax.vmap(function)(some)), blocks, params)
 
-    def add(total: Params, some: Batch) -> tuple[Params, None]:
-        return jax.tree.map(lambda a, g: a + jnp.sum(g, axis=0) / count, total, jax.vmap(function)(some)), None
 
-    blocks = jax.tree.map(lambda a: a.reshape(-1, at_once, *a.shape[1:]), groups)
-    return jax.lax.scan(add, jax.tree.map(jnp.zeros_like, params), blocks)[0]
+def in_blocks(groups: Any, fitting: int) -> Any:
+    """Leaves (count, ...) cut into blocks of as many as fit, all of them equally large: (count / k, k, ...)."""
+    count = len(groups.t)
+    at_once = max(k for k in range(1, count + 1) if count % k == 0 and k <= max(1, fitting))
+    return jax.tree.map(lambda a: a.reshape(-1, at_once, *a.shape[1:]), groups)
+
+
+def mean_of(function: Callable[[Any], Params], blocks: Any, params: Params) -> Params:
+    """The mean of function, which gives trees shaped like params, over blocks, one after the other."""
+    count = len(blocks.t)
+
+    def add(total: Params, block: Any) -> tuple[Params, None]:
+        return jax.tree.map(lambda a, g: a + g / count, total, function(block)), None
+
+    return jax.lax.scan(add, jax.tree.map(lambda p: jnp.zeros(p.shape, p.dtype), params), blocks)[0]

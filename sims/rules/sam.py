@@ -7,15 +7,19 @@ is either the plain one or one whose weights have moved (sims.rules.ascent).
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from sims import factors
-from sims.factors import Network, affine
+from sims.factors import Network
+from sims.layers import affine
 from sims.objectives import Batch, Objective
 from sims.rules.ascent import (
     displaced,
+    in_blocks,
+    mean_of,
     mean_over_shards,
     relative,
     relative_gradient,
@@ -25,7 +29,7 @@ from sims.rules.ascent import (
     step_along,
 )
 from sims.rules.base import Params, State, gradient, register, with_plain
-from sims.tracing import has_factors, require_separate
+from sims.tracing import examples_at_once, has_factors, require_separate
 from spec.rules.sam import JacobianSam, LogitSam, Perturbed, Regularised, Sam, SamFamily, Sgd
 
 register(Sgd, Sam, LogitSam, JacobianSam, Regularised)
@@ -37,7 +41,7 @@ def _(rule: SamFamily, state: State, objective: Objective, params: Params, batch
         return residual_gradient(objective, params, part, *networks(rule, objective, params, part))
 
     if acts_on_all(rule, objective, params, batch):
-        return of(batch), state
+        return _of_blocks(of, rule, objective, params, batch), state
     return mean_over_shards(of, shards(rule, batch), params), state
 
 
@@ -47,8 +51,27 @@ def _(
 ) -> tuple[Params, Params, State]:
     if rule.ascent == "last" or not acts_on_all(rule, objective, params, batch):
         return with_plain.dispatch(object)(rule, state, objective, params, batch)
-    logit_network, jacobian_network, plain = _ascended(rule, objective, params, batch)
-    return residual_gradient(objective, params, batch, logit_network, jacobian_network), plain(), state
+
+    def of(part: Batch) -> tuple[Params, Params]:
+        logit_network, jacobian_network, plain = _ascended(rule, objective, params, part)
+        return residual_gradient(objective, params, part, logit_network, jacobian_network), plain()
+
+    return *_of_blocks(of, rule, objective, params, batch), state
+
+
+def _of_blocks(
+    function: Callable[[Batch], Any], rule: SamFamily, objective: Objective, params: Params, batch: Batch
+) -> Any:
+    """function of the batch; where its factors are too large to exist at once, the mean over blocks of shards."""
+    if not is_factored(rule, objective, params, batch):
+        return function(batch)
+    fitting = examples_at_once(objective.model, params, batch.x)
+    if fitting >= len(batch.t):
+        return function(batch)
+    blocks = in_blocks(shards(rule, batch), fitting // shard_size(rule, batch))
+    whole = jax.tree.map(lambda a: a.reshape(len(a), -1, *a.shape[3:]), blocks)
+    first = jax.tree.map(lambda a: a[0], whole)
+    return mean_of(function, whole, jax.eval_shape(function, first))
 
 
 def networks(rule: SamFamily, objective: Objective, params: Params, batch: Batch) -> tuple[Network, Network]:

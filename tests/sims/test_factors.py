@@ -14,7 +14,6 @@ from sims.objectives import Batch, Objective, cross_entropy, logistic
 from sims.rules import gradient, is_factored
 from spec.rules import JacobianSam, LogitSam, Sam, Sgd
 
-FACTORED = [case for case in MODELS if case.name != "convolutions, 3 classes"]
 DEPTHS = {
     f"{activation.__name__} {len(sizes) - 1} layers": (mlp(sizes, activation=activation), loss)
     for activation, sizes, loss in (
@@ -31,7 +30,7 @@ def takes_factors(case, rule):
 
 
 # The others have one path only, whatever the model offers.
-every_rule = pytest.mark.parametrize("rule", [r for r in PERTURBED if takes_factors(FACTORED[0], r)], ids=repr)
+every_rule = pytest.mark.parametrize("rule", [r for r in PERTURBED if takes_factors(MODELS[0], r)], ids=repr)
 
 
 def both_paths(model, loss):
@@ -45,7 +44,7 @@ def both_paths(model, loss):
     return gradients
 
 
-@pytest.mark.parametrize("case", FACTORED, ids=lambda c: c.name)
+@pytest.mark.parametrize("case", MODELS, ids=lambda c: c.name)
 @every_rule
 def test_both_paths_agree(case, rule, rng):
     """In both precisions, and on the smallest batch."""
@@ -86,12 +85,11 @@ def test_both_paths_have_the_same_derivatives(rule, rng):
 
 
 def test_which_rules_have_factors():
-    """Adaptive shards of several examples and n-SAM take the plain path, and so does every rule on convolutions."""
-    dense, convolutions = CASES["deep relu, 3 classes"], CASES["convolutions, 3 classes"]
+    """Adaptive shards of several examples and n-SAM take the plain path."""
+    dense = CASES["deep relu, 3 classes"]
     assert [takes_factors(dense, Sam(RHO, m)) for m in ("example", 1, 2, "batch")] == [True, True, True, False]
     assert [takes_factors(dense, Sam(RHO, m, "adaptive")) for m in ("example", 1, 2)] == [True, True, False]
-    assert not any(takes_factors(convolutions, rule) for rule in PERTURBED)
-    assert all(takes_factors(case, Sam(RHO, 2, "last")) for case in FACTORED)
+    assert all(takes_factors(case, Sam(RHO, 2, "last")) for case in MODELS)
 
 
 def test_factored_path_writes_out_no_example(rng):
