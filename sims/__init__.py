@@ -8,7 +8,8 @@ fitting, own_loop           training of one's own network on one's own labels, a
 checkpoints, suspects       what a training needs to go on, and which of its examples look mislabelled
 objectives                  batches and losses: what a rule takes the gradient of
 layers                      the one layer that networks are made of; convolutions and scales by it
-factors, per_example        per-example gradients as factors of their layers, hardly ever written out
+factors, layer_factors      per-example gradients as factors of their layers, hardly ever written out
+per_example                 per-example gradients as factors of their layers, hardly ever written out
 tracing                     which networks have factors, and which have gradients of single examples
 tangent_kernel              the empirical tangent kernel, from the same factors
 data, models, observables   what is trained on, what is trained, what is recorded

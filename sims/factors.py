@@ -28,8 +28,19 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 
-from sims.layers import Dense, Weights, affine, picks_rows
-from spec.rules import ADAPTIVE_OFFSET, Ascent
+from sims.layer_factors import (
+    Factors,
+    adaptive_change,
+    change,
+    gradients,
+    is_row,
+    of_shard,
+    square,
+    sum_of_squares,
+    written,
+)
+from sims.layers import Dense, Weights, affine
+from spec.rules import Ascent
 
 Params = Any
 SHARD_MEMORY = 2**24  # bytes of written-out gradients of shards that may exist at once
@@ -41,16 +52,6 @@ class Network(Protocol):
     def __call__(self, params: Params, dense: Dense = affine, /) -> jax.Array:
         """The logits."""
         ...
-
-
-class Factors(NamedTuple):
-    """One layer's factors: inputs a and cotangents delta of its outputs, and the layer they belong to (sims.layers)."""
-
-    a: jax.Array
-    delta: jax.Array
-    w: Weights
-    b: jax.Array | None
-    s: float
 
 
 class Tapped(NamedTuple):
@@ -100,7 +101,7 @@ def squared_norms(factors: Sequence[Factors]) -> jax.Array:
 
     The square of a Gram matrix has an error of rounding relative to sum_pq |a_p||a_q||delta_p||delta_q|.
     """
-    return reduce(operator.add, map(_square, factors))
+    return reduce(operator.add, map(square, factors))
 
 
 def inner_products(first: Sequence[Factors], second: Sequence[Factors]) -> jax.Array:
@@ -113,12 +114,6 @@ def inner_products(first: Sequence[Factors], second: Sequence[Factors]) -> jax.A
         return gradients(f) @ gradients(g).T
 
     return reduce(operator.add, map(of_layer, first, second))
-
-
-def gradients(f: Factors) -> jax.Array:
-    """The part of one layer in the gradient of every example, written out, (n, weights and biases)."""
-    parts = [_written(f)] if f.b is None else [_written(f), _shifts(f)]
-    return jnp.concatenate([part.reshape(len(f.delta), -1) for part in parts], axis=1)
 
 
 def weighted_sum(network: Network, params: Params, factors: Sequence[Factors], weights: jax.Array) -> Params:
@@ -165,7 +160,7 @@ def ascended(network: Network, factors: Sequence[Factors], rho: Any, m: int, asc
             z, i = dense(a, w, b, s), next(layer)
             if i < still:
                 return z
-            return z + (_adaptive_change if ascent == "adaptive" else _change)(factors[i], a, scale, m)
+            return z + (adaptive_change if ascent == "adaptive" else change)(factors[i], a, scale, m)
 
         return network(params, dense_at_eps)
 
@@ -183,134 +178,14 @@ def shard_squares(factors: Sequence[Factors], m: int) -> jax.Array:
 
     def of_shard(shard: list[tuple[jax.Array, jax.Array]]) -> jax.Array:
         ours = [f._replace(a=a, delta=delta) for f, (a, delta) in zip(factors, shard, strict=True)]
-        return reduce(operator.add, [_sum_of_squares(_written(f, m), f, m) for f in ours])[0]
+        return reduce(operator.add, [sum_of_squares(written(f, m), f, m) for f in ours])[0]
 
     groups = [tuple(part.reshape(-1, m, *part.shape[1:]) for part in (f.a, f.delta)) for f in factors]
     size = sum(f.w.size for f in factors) * factors[0].delta.dtype.itemsize
     return jax.lax.map(of_shard, groups, batch_size=max(1, SHARD_MEMORY // max(1, size)))
 
 
-def _square(f: Factors) -> jax.Array:
-    """The part of one layer in ||g_i||^2, (n,)."""
-    if is_row(f):
-        return jnp.sum(f.delta**2, axis=1) * _product(f, f.a, f.a)
-    if _writes_out(f):
-        return _sum_of_squares(_written(f), f)
-    delta = _positions(f, f.delta)
-    total = _of_shard(f, _gram(f, f.a) * jnp.einsum("bpo,bqo->bpq", delta, delta))
-    total = jnp.maximum(total, 0)  # by rounding it can be less
-    return total if f.b is None else total + _of_shard(f, _shifts(f) ** 2)
-
-
-def _sum_of_squares(written: jax.Array, f: Factors, m: int = 1) -> jax.Array:
-    total = _of_shard(f, written**2, m)
-    return total if f.b is None else total + _of_shard(f, _shifts(f, m) ** 2, m)
-
-
-def _change(f: Factors, a: jax.Array, scale: jax.Array, m: int) -> jax.Array:
-    """How the outputs move with the weights by scale times the summed gradient of each example's shard."""
-    if is_row(f) and m == 1:
-        return (scale * _product(f, f.a, a))[:, None] * f.delta
-    if _writes_out(f, m):
-        change = f.s * jnp.einsum("bpi,boi->bpo", _positions(f, a, m), _written(f, m))
-    else:
-        change = jnp.einsum("bpq,bqo->bpo", _gram(f, a, m), _positions(f, f.delta, m))
-    return _placed(f, change if f.b is None else change + _shifts(f, m), scale, m)
-
-
-def _adaptive_change(f: Factors, a: jax.Array, scale: jax.Array, m: int = 1) -> jax.Array:
-    """How the outputs move with the weights along scale T^2 g_i, T = |w| + offset; for m = 1."""
-    w, b = _squared_scales(f.w), None if f.b is None else _squared_scales(f.b)
-    if is_row(f):  # one more product, with T^2; still nothing is written out for any example
-        inner = f.s**2 * ((f.a * a) @ w)
-        return scale[:, None] * f.delta * (inner if b is None else inner + b[None, :])
-    if picks_rows(a):
-        change = jnp.einsum("bpq,bqo->bpo", _gram(f, a), _positions(f, f.delta)) * _positions(f, w[a])
-    else:
-        steps = _written(f) * _repeated(f, jnp.swapaxes(w, -1, -2))
-        change = f.s * jnp.einsum("bpi,boi->bpo", _positions(f, a), steps)
-    return _placed(f, change if b is None else change + _repeated(f, b[..., None, :]) * _shifts(f), scale, m)
-
-
-def _squared_scales(p: jax.Array) -> jax.Array:
-    return (jnp.abs(p) + ADAPTIVE_OFFSET) ** 2
-
-
 def _adaptive_squares(factors: Sequence[Factors]) -> jax.Array:
     """||T g_i||^2, (n,)."""
     ones = jnp.ones(len(factors[0].delta), factors[0].delta.dtype)
-    return reduce(operator.add, [_of_shard(f, _adaptive_change(f, f.a, ones) * f.delta) for f in factors])
-
-
-# ---------------------------------------------------------------- one layer, position by position
-
-
-def is_row(f: Factors) -> bool:
-    """Whether an example has one position in a dense layer."""
-    return f.a.ndim == f.w.ndim == 2 and not picks_rows(f.a)
-
-
-def _product(f: Factors, a: jax.Array, b: jax.Array) -> jax.Array:
-    """s^2 <a_i, b_i> + 1, row by row."""
-    inner = f.s**2 * jnp.sum(a * b, axis=1)
-    return inner if f.b is None else inner + 1
-
-
-def _positions(f: Factors, part: jax.Array, m: int = 1) -> jax.Array:
-    """Inputs or outputs of the layer for every shard, block of the layer, and position: (n / m * g, Q, numbers).
-
-    Inputs that pick rows of a table: (n / m, Q).
-    """
-    shards = len(part) // m
-    if picks_rows(part):
-        return part.reshape(shards, -1)
-    if f.w.ndim == 2:
-        return part.reshape(shards, -1, part.shape[-1])
-    blocks = jnp.moveaxis(part.reshape(shards, -1, *part.shape[-2:]), 2, 1)
-    return blocks.reshape(-1, *blocks.shape[2:])
-
-
-def _placed(f: Factors, change: jax.Array, scale: jax.Array, m: int) -> jax.Array:
-    """A change of the outputs, given by _positions, times scale (n / m,): shaped like the outputs."""
-    change = scale[:, None, None, None] * change.reshape(len(f.delta) // m, -1, *change.shape[1:])
-    return jnp.moveaxis(change, 1, 2).reshape(f.delta.shape)
-
-
-def _of_shard(f: Factors, numbers: jax.Array, m: int = 1) -> jax.Array:
-    """Sums over all that is not the shard, (n / m,)."""
-    return jnp.sum(numbers.reshape(len(f.delta) // m, -1), axis=1)
-
-
-def _repeated(f: Factors, blocks: jax.Array) -> jax.Array:
-    """An array of every block, or of the layer, for every example: as the first axis of _positions has it."""
-    return jnp.tile(blocks, (len(f.delta), 1, 1)) if f.w.ndim == 3 else blocks[None]
-
-
-def _writes_out(f: Factors, m: int = 1) -> bool:
-    """Whether d l/dW written out takes no more operations than Gram matrices of an example's or a shard's positions."""
-    if picks_rows(f.a):
-        return False
-    i, o = f.w.shape[-2:]
-    return i * o <= (i + o) * _positions(f, f.delta, m).shape[1]
-
-
-def _written(f: Factors, m: int = 1) -> jax.Array:
-    """d l/dW summed over the positions of each shard, transposed, (n / m * g, out, in)."""
-    a, delta = _positions(f, f.a, m), _positions(f, f.delta, m)
-    if not picks_rows(f.a):
-        return f.s * jnp.einsum("bpo,bpi->boi", delta, a)
-    empty = jnp.zeros(f.w.shape, delta.dtype)
-    return f.s * jax.vmap(lambda rows, d: empty.at[rows].add(d).T)(a, delta)
-
-
-def _shifts(f: Factors, m: int = 1) -> jax.Array:
-    """d l/db, (n / m * g, 1, out)."""
-    return jnp.sum(_positions(f, f.delta, m), axis=1, keepdims=True)
-
-
-def _gram(f: Factors, a: jax.Array, m: int = 1) -> jax.Array:
-    """s^2 <a_p, b_q> of positions p of inputs a and q of the layer's own, (n / m * g, Q, Q)."""
-    moved, own = _positions(f, a, m), _positions(f, f.a, m)
-    if picks_rows(a):
-        return f.s**2 * (moved[:, :, None] == own[:, None, :]).astype(f.delta.dtype)
-    return f.s**2 * jnp.einsum("bpi,bqi->bpq", moved, own)
+    return reduce(operator.add, [of_shard(f, adaptive_change(f, f.a, ones) * f.delta) for f in factors])

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from sims import factors
+from sims.layer_factors import gradients, is_row
 from sims.layers import affine
 from sims.models.networks import Model
 from sims.tracing import has_factors, require_separate
@@ -99,13 +100,13 @@ def _rows(model: Model, params: Params, x: jax.Array) -> _Rows:
     layers = pull_back(cotangents[0])
     deltas = jax.vmap(lambda cotangent: [_delta(f) for f in pull_back(cotangent)])(cotangents)
     # The bias is one more input that is always one.
-    inputs = [_with_bias(f) if factors.is_row(f) else None for f in layers]
+    inputs = [_with_bias(f) if is_row(f) else None for f in layers]
     return _Rows(inputs, [jnp.moveaxis(delta, 0, 1) for delta in deltas])
 
 
 def _delta(f: factors.Factors) -> jax.Array:
     """Cotangents (n, out), or the gradient itself (n, size) of a layer with several positions."""
-    return f.delta if factors.is_row(f) else factors.gradients(f)
+    return f.delta if is_row(f) else gradients(f)
 
 
 def _with_bias(f: factors.Factors) -> jax.Array:
