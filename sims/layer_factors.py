@@ -1,8 +1,8 @@
 """What the factors of one layer (sims.layers) give: norms, changes of its outputs, and gradients written out.
 
 An example, or a shard of m examples, has Q positions in the layer. Products of gradients are then products of Q x Q
-Gram matrices of inputs and of cotangents, or d l/dW is written out, whichever takes fewer operations: then it also takes no
-more numbers than the factors themselves. With one position nothing has to be summed.
+Gram matrices of inputs and of cotangents, or d l/dW is written out, whichever takes fewer operations: then it takes
+also no more numbers than the factors themselves. With one position nothing has to be summed.
 """
 
 from typing import NamedTuple
