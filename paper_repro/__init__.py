@@ -8,7 +8,8 @@ workflow, feasible, explore              run experiments and check claims; what 
 checking, rates, statistics, verdicts    the judge of claims, its error rates, intervals over seeds, verdicts on disk
 store, keys, source, files, cluster      results on disk: parts, what can change them, whole files, other machines
 reference, evidence, prose               kept numbers, what statements rest on, numbers in sentences
-page, drawing                            the pages, and the figures and numbers beside them
+page, shown, drawing                     the pages, what they show of results, figures and numbers beside them
+wording, captions, explorer              words and formulas of the pages, captions, the theory behind sliders
 trajectories                             readings of training runs
 shared                                   what several papers use
 baek2024, luong2026, zhang2025, xu2026   the papers; beyond: results of our own

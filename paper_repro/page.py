@@ -1,28 +1,28 @@
-"""The pages: all statements in a table that filters, and for each paper its statements, figures, tables and claims.
+"""The pages: all statements in a table that filters, a page for each paper, one for each experiment, and the explorer.
 
 Written from kept evidence and whatever is in the results folder; they need no network, and figures are files beside.
+A result of changed settings (`--set`) has a folder and a page of its own, which touch no other.
 """
 
-import inspect
-import json
-from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
-from importlib import import_module, resources
+from collections.abc import Sequence
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import xarray as xr
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from paper_repro import console, drawing, evidence, keys, prose, reference, registry, verdicts
+from paper_repro import console, evidence, explorer, keys, prose, registry, shown, verdicts, wording
 from paper_repro.console import kind
-from paper_repro.files import DamagedError, load, set_aside, write_atomically
-from paper_repro.registry import Experiment, Paper, Statement, Table
-from paper_repro.source import ROOT
+from paper_repro.files import write_atomically
+from paper_repro.registry import Experiment, Paper, Statement
 from paper_repro.store import provenance
+from spec.records import describe
 
 COLOURS = dict(zip(registry.STATUSES, ("proved", "holds", "in-part", "does-not", "not", "not"), strict=True))
+CHANGED = "changed"  # the folder of results of changed settings
+UP = "../../"  # from there to the pages
 
 
 class Row(NamedTuple):
@@ -34,11 +34,11 @@ class Row(NamedTuple):
     evidence: evidence.Evidence
     finding: str
     line: str
-    formula: dict[str, str] | None
+    formula: wording.Formula | None
 
 
 def write(papers: Sequence[Paper], out: Path) -> Path:
-    """Render out/index.html and out/<paper>.html atomically; what has no results is listed as not run.
+    """Render out/index.html, out/<paper>.html and out/<experiment>.html atomically; what has no results is named.
 
     A result that cannot be shown is said by name, and stops nothing else.
     """
@@ -46,8 +46,10 @@ def write(papers: Sequence[Paper], out: Path) -> Path:
     known = verdicts.read_all(out, claims)
     rows = {paper.key: _rows(paper, known) for paper in papers}
     for paper in papers:
-        shown = _paper(paper, out, known, rows[paper.key])
-        _render("paper", out / f"{paper.key}.html", papers, p=shown)
+        whole = _paper(paper, out, known, rows[paper.key])
+        _render("paper", out / f"{paper.key}.html", papers, p=whole)
+        _write_experiments(papers, whole, out)
+    _render("explorer", out / "explorer.html", papers, panels=[_panel(one) for one in explorer.read()])
     statements = [s for paper in papers for s in paper.statements]
     every = [row for paper in papers for row in rows[paper.key]]
     return _render(
@@ -68,7 +70,36 @@ def write(papers: Sequence[Paper], out: Path) -> Path:
         stale=sum(v["stale"] for v in known.values()),
         registered=len(claims),
         their_claims=sum(claim.origin == "paper" for claim in claims),
+        changed=sorted(path.parent.name for path in (out / CHANGED).glob("*/index.html")),
     )
+
+
+def _panel(kept: dict[str, Any]) -> dict[str, Any]:
+    return kept | {"formula": wording.formula("explorer", kept["theory"])}
+
+
+def folder_of(experiment: Experiment, config: Any, preset: str, out: Path) -> Path:
+    """Where a result belongs: `out` with the settings of its preset, else a folder of its experiment and a digest."""
+    if config == experiment.config[preset]:
+        return out
+    return out / CHANGED / f"{experiment.id}-{keys.digest(describe(config))[:8]}"
+
+
+def page_of(experiment: Experiment, folder: Path, out: Path) -> Path:
+    """The page about a result in a folder (folder_of), and about nothing else."""
+    return out / f"{experiment.id}.html" if folder == out else folder / "index.html"
+
+
+def _write_experiments(papers: Sequence[Paper], whole: dict[str, Any], out: Path) -> None:
+    """A page for every experiment of a paper of which there is something, and for its results of changed settings."""
+    for e in whole["experiments"]:
+        experiment = e["experiment"]
+        rows = [row for row in whole["rows"] if row.evidence.experiment == experiment.id]
+        if e["run"] or e["problem"] or e["reference"]:
+            _render("experiment", page_of(experiment, out, out), papers, e=e, rows=rows)
+        for folder in sorted((out / CHANGED).glob(f"{experiment.id}-*")):
+            changed = shown.of(experiment, folder, pages=out)
+            _render("experiment", page_of(experiment, folder, out), papers, root=UP, e=changed, rows=rows)
 
 
 @cache
@@ -78,15 +109,17 @@ def _environment() -> Environment:
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     folder = resources.files("paper_repro").joinpath("pages")
-    for name, file in (("style", "style.css"), ("script", "script.js")):
+    for name, file in (("style", "style.css"), ("script", "script.js"), ("sliders", "explorer.js")):
         environment.globals[name] = Markup(folder.joinpath(file).read_text("utf-8"))
     environment.globals |= {"colour": COLOURS, "means": registry.STATUS_MEANS}
     return environment
 
 
-def _render(template: str, path: Path, papers: Sequence[Paper], **values: Any) -> Path:
-    html = _environment().get_template(f"{template}.html.jinja").render(all=papers, **values)
-    write_atomically(path, html.encode())
+def _render(template: str, path: Path, papers: Sequence[Paper], *, root: str = "", **values: Any) -> Path:
+    """root: from the page's folder to that of the index. A page that says the same already is left as it is."""
+    html = _environment().get_template(f"{template}.html.jinja").render(all=papers, root=root, **values).encode()
+    if not (path.is_file() and path.read_bytes() == html):
+        write_atomically(path, html)
     return path
 
 
@@ -97,95 +130,33 @@ def _rows(paper: Paper, known: dict[str, Any]) -> list[Row]:
         finding = prose.rendered_where_known(statement.finding, paper.key, missing.append)
         found = evidence.of(paper, statement, known)
         line = prose.first_sentence(finding)
-        rows.append(Row(paper.key, f"statement-{place}", statement, found, finding, line, _formula(statement.theory)))
+        formula = wording.formula(paper.key, statement.theory) if statement.theory else None
+        rows.append(Row(paper.key, f"statement-{place}", statement, found, finding, line, formula))
     if missing:
         console.note(f"{len(missing)} numbers in what is said of {paper.key} are not at hand: {missing[0]}")
     return rows
 
 
-def _formula(theory: str | None) -> dict[str, str] | None:
-    """What the function that states a formula says of itself, and where it stands."""
-    if theory is None:
-        return None
-    try:
-        module, _, name = theory.rpartition(".")
-        function = inspect.unwrap(getattr(import_module(module), name))
-    except (ImportError, AttributeError):
-        function = import_module(theory)
-    file, line = (
-        inspect.getsourcefile(function),
-        1 if inspect.ismodule(function) else inspect.getsourcelines(function)[1],
-    )
-    place = f"{Path(str(file)).relative_to(ROOT)}:{line}"
-    return {"says": (inspect.getdoc(function) or "").split("\n\n")[0], "place": place}
-
-
 def _paper(paper: Paper, out: Path, known: dict[str, Any], rows: list[Row]) -> dict[str, Any]:
-    experiments = [_experiment(e, out) for e in paper.experiments]
+    experiments = [shown.of(e, out, pages=out) for e in paper.experiments]
     counted = evidence.counted(paper.statements)
+    said = wording.summary(paper).items()
     return {
         "paper": paper,
+        "summary": {head: prose.rendered_where_known(text, paper.key, console.note) for head, text in said},
         "rows": rows,
         "counted": counted,
         "grouped": {status: [row for row in rows if row.statement.status == status] for status in counted},
         "experiments": experiments,
+        "figures": {f.id: (f, *_best(e, f.id)) for e in experiments for f in e["experiment"].figures if _best(e, f.id)},
         "waiting": [e["experiment"] for e in experiments if not (e["run"] or e["problem"] or e["reference"])],
         "known": {claim.id: known.get(claim.id) for claim in paper.claims},
         "claims": [{"claim": c, "kind": kind(c), "record": known.get(c.id)} for c in paper.claims],
     }
 
 
-def _experiment(experiment: Experiment, out: Path) -> dict[str, Any]:
-    path = out / f"{experiment.id}.nc"
-    shown = {"experiment": experiment, "run": False, "problem": None, "diverged": ""}
-    shown |= {"reference": _reference(experiment, out)}
-    if not path.exists():
-        return shown
-    try:
-        return shown | {"run": True} | _result(experiment, path, out)
-    except DamagedError as error:
-        set_aside(path, str(error))
-        return shown | {"problem": f"{path.name} {error}"}
-    except Exception as error:  # another version's result can lack anything, and the page goes on
-        return shown | {"problem": f"{path.name} is not a result of this version ({type(error).__name__}: {error})"}
-
-
-def _result(experiment: Experiment, path: Path, out: Path) -> dict[str, Any]:
-    written = path.stat()
-    dataset, tables = _read(experiment.tables, path, written.st_ino, written.st_mtime_ns)
-    config = json.loads(dataset.attrs["config"])
-    changes = ", ".join(f"{name} = {value}" for name, value in reference.changed(experiment, dataset).items())
-    preset = dataset.attrs["preset"] + (f", modified: {changes}" if changes else "")
-    numbers = out / "data" / f"{experiment.id}.csv"
-    if not numbers.exists() or numbers.stat().st_mtime < written.st_mtime:
-        drawing.numbers(dataset, numbers)
-    return {
-        "stale": not keys.is_current(experiment, json.loads(dataset.attrs["key"])),
-        "attrs": {name: dataset.attrs[name] for name in ("preset", "platform", *reference.ABOUT)},
-        "config": config,
-        "words": f"{reference.size(config)}, {preset}",
-        "diverged": dataset.attrs.get("diverged", ""),
-        "tables": tables,
-        "images": {f.id: (out / "figures" / f"{f.id}.png").is_file() for f in experiment.figures},
-    }
-
-
-@lru_cache(maxsize=64)
-def _read(tables: Callable[[Any], tuple[Table, ...]], path: Path, *_: int) -> tuple[xr.Dataset, tuple[Table, ...]]:
-    """A result and its tables, read once for each time it is written: the pages are renewed often."""
-    dataset = load(path)
-    return dataset, tables(dataset)
-
-
-def _reference(experiment: Experiment, out: Path) -> dict[str, Any] | None:
-    try:
-        kept = reference.read(experiment.id)
-    except DamagedError as error:
-        console.note(f"{reference.path(experiment.id)} {error}: not shown")
-        return None
-    if kept is None:
-        return None
-    kept |= {"words": reference.size(kept["config"]), "drawn": kept["data"] is not None}
-    if kept["drawn"]:
-        drawing.kept(experiment, kept["data"], out)
-    return kept
+def _best(e: dict[str, Any], figure: str) -> tuple[str, str] | tuple[()]:
+    """Folder and caption of the fullest picture of a figure that there is."""
+    if e["reference"] and e["reference"]["drawn"]:
+        return f"reference/{e['experiment'].id}", e["reference"]["words"]
+    return ("figures", e["words"]) if e["run"] and e["images"][figure] else ()

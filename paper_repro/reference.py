@@ -8,14 +8,13 @@ Runs of older versions kept tables only.
 
 import json
 import shlex
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from paper_repro import keys, papers
+from paper_repro import console, keys, papers
 from paper_repro.files import DamagedError, load, save, write_atomically
 from paper_repro.registry import Experiment, Table
 from paper_repro.source import ROOT
@@ -54,10 +53,10 @@ def keep(experiment: Experiment, out: Path, *, force: bool = False) -> list[str]
         content = _content(experiment, dataset)
     except (ValueError, LookupError, AttributeError) as error:
         raise InputError(f"{result} must be a result of this version, got one that is not ({error})") from None
-    if not force:
-        _require_worthy(experiment, dataset)
     old = path(experiment.id)
     changed = _changes(_parsed(old)["tables"], content["tables"]) if old.exists() else ["no numbers were kept before"]
+    if not force:
+        _require_worthy(experiment, dataset, changed)
     save(dataset, data_path(experiment.id))
     write_atomically(old, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
     return changed
@@ -84,13 +83,17 @@ def check(experiment: Experiment) -> list[str]:
     return [line for line in (*changed, kept["state"]) if line not in ("nothing changed", CURRENT)]
 
 
-def _require_worthy(experiment: Experiment, dataset: xr.Dataset) -> None:
-    preset = dataset.attrs["preset"]
+def _require_worthy(experiment: Experiment, dataset: xr.Dataset, changed: list[str]) -> None:
+    """Else InputError, after what would have changed."""
+    preset, current = dataset.attrs["preset"], keys.is_current(experiment, json.loads(dataset.attrs["key"]))
+    if preset == "full" and current:
+        return
+    for line in changed:
+        console.note(f"not kept: {line}")
     rule = f"the reference numbers of {experiment.id} must come from"
     if preset != "full":
         raise InputError(f"{rule} the preset full (or --force), got {preset}")
-    if not keys.is_current(experiment, json.loads(dataset.attrs["key"])):
-        raise InputError(f"{rule} the present code and data (or --force), got others")
+    raise InputError(f"{rule} the present code and data (or --force), got others")
 
 
 def _content(experiment: Experiment, dataset: xr.Dataset) -> dict[str, Any]:
@@ -109,13 +112,6 @@ def changed(experiment: Experiment, dataset: xr.Dataset) -> dict[str, Any]:
     config = json.loads(dataset.attrs["config"])
     usual = json.loads(json.dumps(describe(experiment.config[dataset.attrs["preset"]])))
     return {name: config[name] for name, value in usual.items() if config[name] != value}
-
-
-def size(config: Mapping[str, Any]) -> str:
-    """The size of a run for a caption: 'n = 8 seeds, digits, mnist1d'."""
-    problems = config.get("problems", [config.get("problem") or {}])
-    names = dict.fromkeys(str(p["name"]) for p in problems if isinstance(p, dict) and "name" in p)
-    return ", ".join([f"n = {config['seeds']} seed{'s' * (config['seeds'] != 1)}", *names])
 
 
 def _changes(old: list[Table], tables: list[dict[str, Any]]) -> list[str]:

@@ -44,7 +44,7 @@ def provenance() -> dict[str, str]:
 
 
 class Store:
-    """The parts of one experiment under out/parts/<experiment>, and its combined result out/<experiment>.nc.
+    """The parts of one experiment under out/parts/<experiment>, and its combined result <place>/<experiment>.nc.
 
     A part is used again if the whole key in its file is the one wanted (paper_repro.keys); a file that is damaged or
     holds another part is set aside. map computes what is missing (fresh: everything), side by side on `executor`,
@@ -57,10 +57,12 @@ class Store:
         experiment: str,
         *,
         executor: Executor,
+        place: Path | None = None,
         fresh: bool = False,
         advance: Callable[[bool], None] = lambda reused: None,
     ) -> None:
         self.out, self.experiment, self.executor, self.advance = out, experiment, executor, advance
+        self.place = out if place is None else place
         self.fresh = fresh
         self.seconds = 0.0  # that computing took, added up over parts
         self.compiled = Compiled()
@@ -72,7 +74,7 @@ class Store:
 
     @property
     def result(self) -> Path:
-        return self.out / f"{self.experiment}.nc"
+        return self.place / f"{self.experiment}.nc"
 
     def part(self, key: Key) -> Path:
         """Where the part with this key is kept."""

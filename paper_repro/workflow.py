@@ -63,7 +63,8 @@ def run(configs: Sequence[tuple[Experiment, Any]], preset: str, out: Path, *, ex
     """
     diverged: list[str] = []
     computing, compiled, written = 0.0, Compiled(), 0.0
-    with results_folder(out, files=[f"{experiment.id}.nc" for experiment, _ in configs]):
+    places = {e.id: page.folder_of(e, config, preset, out) for e, config in configs}
+    with results_folder(out, files=[f"{name}.nc" for name, place in places.items() if place == out]):
         console.show_plan(configs, preset)
         with console.progress() as progress:
 
@@ -79,7 +80,11 @@ def run(configs: Sequence[tuple[Experiment, Any]], preset: str, out: Path, *, ex
                     written = time.monotonic()
         report(out)
     console.show_compiling(compiled.told(computing))
-    console.show_page(out / "index.html")
+    for experiment, _ in configs:
+        if places[experiment.id] != out or len(configs) == 1:
+            console.show_page(page.page_of(experiment, places[experiment.id], out))
+    if len(configs) > 1:
+        console.show_page(out / "index.html")
     if diverged:
         raise NonFiniteError(complaint(diverged))
 
@@ -89,14 +94,15 @@ def _finished(
 ) -> Store:
     """Run an experiment, write its result and its figures, and say so."""
     advance = progress.add(experiment.title, experiment.units(config))
-    store = Store(out, experiment.id, executor=executor, fresh=fresh, advance=advance)
+    place = page.folder_of(experiment, config, preset, out)
+    store = Store(out, experiment.id, executor=executor, place=place, fresh=fresh, advance=advance)
     with blaming(store.diverged):
         key = keys.of_result(experiment, config)  # data files are those that the parts were asked for
         dataset = experiment.run(config, store)
         with locked(out):  # together, so that those of several processes do not mix
             start = time.perf_counter()
             dataset = store.finish(dataset, preset, key)
-            drawing.figures(experiment, dataset, out / "figures")
+            drawing.figures(experiment, dataset, place / "figures")
     seconds = store.seconds + time.perf_counter() - start
     if advance.reused == 0 and config == experiment.config[preset]:
         costs.remember(experiment.id, preset, seconds)

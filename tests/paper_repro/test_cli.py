@@ -106,7 +106,7 @@ def test_a_diverging_run_names_quantity_step_and_seed(repro, tmp_path: Path) -> 
     assert ended.code == 2
     assert "gradient is not finite at step" in ended.err
     assert "seed=" in ended.err
-    assert not (tmp_path / "baek2024.digits.nc").exists()
+    assert not list(tmp_path.rglob("baek2024.digits.nc"))
 
 
 def test_runs_that_diverge_are_named_and_the_others_kept(repro, tmp_path: Path) -> None:
@@ -114,13 +114,15 @@ def test_runs_that_diverge_are_named_and_the_others_kept(repro, tmp_path: Path) 
     assert ended.code == 2
     assert re.search(r"gradient is not finite .*\(L-SAM, rho=1e\+30, digits, Delta=0.3, .*seed=\d+\)", ended.err)
     assert "rho=0.1," not in ended.err
-    result = load(tmp_path / "baek2024.shrinkage.nc")
+    (folder,) = (tmp_path / "changed").iterdir()
+    result = load(folder / "baek2024.shrinkage.nc")
     assert result.attrs["diverged"].splitlines()[0] in ended.err
     decay = result["measured_decay"]
     assert np.isfinite(decay.where(result["rho"] == 0.1, drop=True)).all()
     lost = (result["rho"] > 1) & (result["method"] == "L-SAM")
     assert not np.isfinite(decay.where(lost, drop=True).isel(epoch=-1)).any()
-    assert (tmp_path / "figures" / "baek2024.shrinkage.png").exists()
+    assert (folder / "figures" / "baek2024.shrinkage.png").exists()
+    assert "left the finite numbers" in (folder / "index.html").read_text()
 
 
 def test_check_prints_both_sides_and_its_json_is_whole(repro, tmp_path: Path) -> None:
@@ -149,7 +151,8 @@ def test_seeds_and_settings_reach_the_result(repro, tmp_path: Path) -> None:
     chosen = ("--seeds", 3, "--set", "Delta=0.3", "--set", "rho=0.2", "--set", "epochs=8")
     ended = repro("run", "baek2024.linear_toy", "--preset", "smoke", "--out", tmp_path, *chosen)
     assert ended.code == 0, ended.err
-    result = load(tmp_path / "baek2024.linear_toy.nc")
+    (folder,) = (tmp_path / "changed").iterdir()
+    result = load(folder / "baek2024.linear_toy.nc")
     assert result.sizes["seed"] == 3
     assert set(result["Delta"].values) == {0.3}
     assert result["epoch"].values[-1] == 8
@@ -178,7 +181,7 @@ def test_a_killed_run_continues_without_redoing_finished_parts(tmp_path: Path) -
     process.wait()
     finished = {p: p.stat().st_mtime_ns for p in parts.glob("*.nc")}
     assert 2 <= len(finished) < 7
-    assert not (tmp_path / "killed" / "baek2024.linear_toy.nc").exists()
+    assert not list((tmp_path / "killed").rglob("baek2024.linear_toy.nc"))
     assert all(load(p)["clean_accuracy"].notnull().all() for p in finished)
 
     resumed = subprocess.run([*command, str(tmp_path / "killed")], capture_output=True, text=True, env=environment)
@@ -187,5 +190,5 @@ def test_a_killed_run_continues_without_redoing_finished_parts(tmp_path: Path) -
     assert all(p.stat().st_mtime_ns == when for p, when in finished.items())
 
     subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True, env=environment)
-    killed, whole = (load(tmp_path / n / "baek2024.linear_toy.nc") for n in ("killed", "whole"))
+    killed, whole = (load(next((tmp_path / n).rglob("baek2024.linear_toy.nc"))) for n in ("killed", "whole"))
     assert killed.equals(whole)

@@ -1,6 +1,8 @@
 """Reference numbers: what is kept is what the tables said, and the page shows it with or without a fresh run."""
 
 import json
+import re
+import shutil
 import sys
 from dataclasses import replace
 
@@ -18,14 +20,24 @@ from spec.validation import InputError
 from tests.paper_repro.test_page import text_of
 
 
-@pytest.fixture
-def kept(tmp_path, monkeypatch):
-    """Reference numbers of the smallest experiment, kept in a folder of their own."""
-    monkeypatch.setattr(reference, "ROOT", tmp_path)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Reference numbers of the smallest experiment, and the results that they are from."""
+    folder = tmp_path_factory.mktemp("made")
     for arguments in (["run", UPWEIGHTING.id, "--preset", "smoke"], ["reference", UPWEIGHTING.id, "--force"]):
-        monkeypatch.setattr(sys, "argv", ["repro", *arguments, "--out", str(tmp_path / "results")])
-        with pytest.raises(SystemExit):
-            cli.main()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(reference, "ROOT", folder)
+            patch.setattr(sys, "argv", ["repro", *arguments, "--out", str(folder / "results")])
+            with pytest.raises(SystemExit):
+                cli.main()
+    return folder
+
+
+@pytest.fixture
+def kept(made, tmp_path, monkeypatch):
+    """A copy of them, in a folder of its own."""
+    monkeypatch.setattr(reference, "ROOT", tmp_path)
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     return tmp_path / "results"
 
 
@@ -37,20 +49,33 @@ def test_tables_and_command_are_kept(kept):
     assert content["config"] == json.loads(dataset.attrs["config"])
 
 
-def test_changed_settings_are_part_of_the_command(kept, monkeypatch):
+def test_changed_settings_have_a_folder_and_a_page_of_their_own_and_are_part_of_the_command(kept, monkeypatch, capsys):
+    before = (kept / f"{UPWEIGHTING.id}.nc").read_bytes()
     arguments = ["run", UPWEIGHTING.id, "--preset", "smoke", "--set", "d=7", "--out", str(kept)]
     monkeypatch.setattr(sys, "argv", ["repro", *arguments])
     with pytest.raises(SystemExit):
         cli.main()
-    reference.keep(UPWEIGHTING, kept, force=True)
+    assert (kept / f"{UPWEIGHTING.id}.nc").read_bytes() == before
+    (folder,) = (kept / "changed").iterdir()
+    assert folder.name.startswith(f"{UPWEIGHTING.id}-")
+    text = (folder / "index.html").read_text()
+    assert "smoke, modified: d = 7" in text
+    assert "Not run yet" not in text
+    assert f"page: {folder.resolve() / 'index.html'}" in capsys.readouterr().out.replace("\n", "")
+    assert f'href="changed/{folder.name}/index.html"' in (kept / "index.html").read_text()
+    assert "modified" not in (kept / f"{UPWEIGHTING.id}.html").read_text()
+    for target in re.findall(r'(?:href|src)="((?!http|data:|file:)[^"#]+)', text):
+        assert (folder / target).exists(), target
+    reference.keep(UPWEIGHTING, folder, force=True)
     assert reference.read(UPWEIGHTING.id)["command"].endswith(" --preset smoke --set d=7")
 
 
-def test_only_full_results_by_the_present_code_are_kept(kept):
+def test_only_full_results_by_the_present_code_are_kept(kept, capsys):
     before = reference.path(UPWEIGHTING.id).read_bytes()
     with pytest.raises(InputError, match=r"must come from the preset full \(or --force\), got smoke"):
         reference.keep(UPWEIGHTING, kept)
     assert reference.path(UPWEIGHTING.id).read_bytes() == before
+    assert "not kept: nothing changed" in capsys.readouterr().err
     path = kept / f"{UPWEIGHTING.id}.nc"
     result = load(path)
     key = json.loads(result.attrs["key"])
