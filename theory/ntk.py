@@ -103,3 +103,22 @@ def uniform_coupling(kernel: FloatArray, t: NDArray[np.int_], t_clean: NDArray[n
     kernel (n, m) between features of training and clean examples; the residuals e_t - 1/C have that inner product.
     """
     return np.mean(((t[:, None] == t_clean) - 1 / classes) * kernel, axis=1)
+
+
+def agreement_weights(kernel: FloatArray, t: NDArray[np.int_], t_clean: NDArray[np.int_], classes: int) -> FloatArray:
+    r"""FBR's example weights at alpha = 0, (n,), from a kernel (n, m) between training and clean examples.
+
+    With K_ic the mean of kernel_ij over the clean j of class c, an example is kept iff no class agrees with it more
+    than its own, K_it = max_c K_ic, and then with weight min(1, 1/2 + (K_it - its runner-up)/(2 s)), s the smallest
+    distance by which an example is behind the runner-up of its row (where none is, all weights are 1). Derived from
+    the algorithm of Zhang et al. (2025); needs a clean example of every class.
+
+    Checked by `zhang2025.fbr_strict`.
+    """
+    members = (t_clean[:, None] == np.arange(classes)).astype(float)
+    K = kernel @ members / members.sum(axis=0)
+    own, (second, first) = K[np.arange(len(t)), t], np.sort(K, axis=1)[:, -2:].T
+    behind = (second - own)[own < second]
+    if not len(behind):
+        return np.ones(len(t))
+    return np.where(own == first, np.minimum(1, 0.5 + (own - second) / (2 * behind.min())), 0.0)

@@ -5,12 +5,15 @@ from paper_repro.zhang2025.claims import (
     alignment,
     coupling,
     coupling_errors,
+    feature_agreement,
     finite_width,
     flow,
     flow_ends,
+    late_times,
     recursion,
     reflection,
     regrowth,
+    slow_weights,
 )
 from paper_repro.zhang2025.experiments import kernels
 from paper_repro.zhang2025.experiments.after_filtering import POST_FILTERING
@@ -64,6 +67,7 @@ PAPER = Paper(
                 "zhang2025.wrong_way",
                 "zhang2025.alignment_closed_form",
                 "zhang2025.turning_time",
+                "zhang2025.slow_time",
             ),
             "zhang2025.alignment",
             "holds in part",
@@ -76,14 +80,16 @@ PAPER = Paper(
             "theory.reweighting.flow.solve",
             (
                 "zhang2025.filtering",
+                "zhang2025.contraction_rates",
                 "zhang2025.mean_field",
                 "zhang2025.final_clean_weight",
                 "zhang2025.amplification_boundary",
+                "zhang2025.memorisation_alpha",
             ),
             "zhang2025.phase_diagram",
             "holds in part",
             "fast ones vanish; clean weights reach one only if β/(η n) ≥ 1 − p − w², shown at one kernel of the "
-            "classes; too slow weights lose to memorisation",
+            "classes; weights slower than α = w²δ/(8p(1 − p)k̄) lose to memorisation, δ the kernel's individual part",
         ),
         Statement(
             "phase 3, after filtering",
@@ -94,9 +100,11 @@ PAPER = Paper(
                 "zhang2025.regret",
                 "zhang2025.energy_of_classes",
                 "zhang2025.no_free_regrowth",
+                "zhang2025.regain_bound",
                 "zhang2025.coupling_noise",
                 "zhang2025.relative_kernel_error",
                 "zhang2025.filtering_end",
+                "zhang2025.first_order_end",
                 "zhang2025.reflected_walk",
                 "zhang2025.memorisation_time",
                 "zhang2025.memorisation_time_and_speed",
@@ -118,7 +126,7 @@ PAPER = Paper(
             "kernel separation (Assumptions 3 and 4)",
             "The kernel is positive within and negative between classes, or nearly so",
             "theory.ntk.centred",
-            ("zhang2025.fbr_is_last_layer", "zhang2025.centring_threshold"),
+            ("zhang2025.fbr_is_last_layer", "zhang2025.fbr_strict", "zhang2025.centring_threshold"),
             "zhang2025.kernel_blocks",
             "holds in part",
             "false for raw kernels of digits, in part true for centred ones; FBR is a centred last-layer meta-gradient",
@@ -156,6 +164,9 @@ PAPER = Paper(
     + flow.CLAIMS
     + flow_ends.CLAIMS
     + finite_width.CLAIMS
+    + late_times.CLAIMS
+    + slow_weights.CLAIMS
+    + feature_agreement.CLAIMS
     + regrowth.CLAIMS
     + coupling.CLAIMS
     + coupling_errors.CLAIMS

@@ -95,3 +95,11 @@ def test_centred_kernels_are_products_of_centred_features(rng):
 def test_wrong_arguments_are_named(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_strict_agreement_keeps_the_leading_class_alone():
+    """Class means of the kernel by hand: first, second and third place, and nobody behind."""
+    t_clean = np.array([0, 0, 1, 2])
+    rows = np.array([[3.0, 1.0, 0.5, 0.0], [3.0, 1.0, 0.5, 0.0], [3.0, 1.0, 0.5, 0.0], [0.0, 0.0, 0.2, 0.0]])
+    np.testing.assert_allclose(ntk.agreement_weights(rows, np.array([0, 1, 2, 1]), t_clean, 3), [1, 0, 0, 0.7])
+    np.testing.assert_array_equal(ntk.agreement_weights(rows[:2], np.array([0, 1]), t_clean, 3), 1)

@@ -16,8 +16,11 @@ the clean examples reach weight 1 iff 1/Lambda >= 1 - p - w^2, else they end at 
 slow weights (Lambda -> inf) move on the ellipse (1 - p) w_c^2 + p w_n^2 = w^2 with v = 2 p w_n/((1 - p) w_c + p w_n);
 fast weights (Lambda -> 0) empty the mislabelled at s = w; v falls from the start iff p < 1/2, else it first rises until
 w_n/w_c = (1 - p) rho/(p q): to first order until s = w (2 p - 1).
-Memorisation (nu > 0): mislabelled residuals die of their own at rate eta w delta, their weights at rate
-4 p beta kbar/((1 - p) w): filtering needs alpha well above (1 - p) w^2 delta/(4 p kbar).
+Memorisation (nu > 0) of mislabelled residuals by their own kernel value: with slow weights, mu = Lambda nu, both groups
+move by one flux X = (1 - p) w_c rho = p w_n q, so that with d tau = X ds
+    w_n^2 = w^2 - (2/p) int v dtau,   q + v = 2 - mu tau/p,   rho - v = -mu tau/(1 - p),
+and q = 0 at tau = 2 p (1 - p)/mu: while weights are near w, v = 2 p, and the mislabelled lose 8 p (1 - p)/mu of w_n^2.
+Filtering needs alpha well above w^2 delta/(8 p (1 - p) kbar), where that is all of it.
 
 Everything here is derived, not the statement of Zhang et al. (2025). Valid for 0 < p < 1; steps small beside 1.
 """
@@ -148,6 +151,8 @@ def slow_time(angle: FloatArray, p: float, w: float = 0.5) -> FloatArray:
 
     (w/(4 p sqrt(1-p))) [ (2p-1) sin a - 2 sqrt(p(1-p)) cos a + (1-p) ln(1/cos a + tan a) ] from the start angle, where
     sin a = sqrt(1 - p). Valid until w_c = 1, and up to the time in which v falls from 1 to 2 p: O(1/Lambda).
+
+    Checked by `zhang2025.slow_time`.
     """
 
     def primitive(a: FloatArray) -> FloatArray:
@@ -159,8 +164,12 @@ def slow_time(angle: FloatArray, p: float, w: float = 0.5) -> FloatArray:
 
 
 def memorisation_alpha(p: float, ratio: float, w: float = 0.5) -> float:
-    """The alpha = beta/eta at which filtering and memorisation are equally fast: (1 - p) w^2 delta/(4 p kbar).
+    """The alpha = beta/eta below which memorisation comes before filtering: w^2 delta/(8 p (1 - p) kbar).
 
-    ratio: delta/kbar, the individual part of the kernel over the common one. A scale, not a sharp boundary.
+    ratio: delta/kbar, the individual part of the kernel over the common one. For slow weights and alpha well below it,
+    the mislabelled lose the share alpha/memorisation_alpha of their squared weight until they are memorised, and keep
+    the rest. A scale, not a sharp boundary.
+
+    Checked by `zhang2025.memorisation_alpha`.
     """
-    return (1 - p) * w**2 * ratio / (4 * p)
+    return w**2 * ratio / (8 * p * (1 - p))

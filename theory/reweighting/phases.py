@@ -158,7 +158,7 @@ class Filtering:
     k: the signed kernel, its columns cut to the clean training examples, train (n_C, n_C) and clean (m, n_C);
     rho (n_C,), rho_clean (m,): residuals at time 0. Exact for as long as the weights stay where they are.
 
-    Checked by `zhang2025.filtering`, `zhang2025.filtering_end`.
+    Checked by `zhang2025.filtering`, `zhang2025.contraction_rates`, `zhang2025.filtering_end`.
     """
 
     k: Blocks
@@ -220,6 +220,8 @@ def first_order_end(coupling: float, zeta: float, rate: float) -> float:
     """Steps until one decaying mode, G (1 - eta lambda)^t with rate = eta lambda, meets an additive error zeta:
 
     ln(G/zeta)/(-ln(1 - rate)); zero where G <= zeta.
+
+    Checked by `zhang2025.first_order_end`.
     """
     require_real("rate", rate, low=0.0, high=1.0, low_open=True)
     return max(float(np.log(coupling / zeta) / -np.log1p(-rate)), 0.0)

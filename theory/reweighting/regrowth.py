@@ -88,6 +88,8 @@ def regain_bound(beta: float, kappa: float, epsilon: float, rate: float, *, larg
     """What a weight can regain in all if rms(r^_v) <= epsilon e^{-rate t} and |r_i| <= largest:
 
     largest beta kappa epsilon/(1 - e^{-rate}). Below 1/2, a filtered weight never passes one half again.
+
+    Checked by `zhang2025.regain_bound`.
     """
     require_real("rate", rate, low=0.0, low_open=True)
     return largest * beta * kappa * epsilon / -float(np.expm1(-rate))
