@@ -119,3 +119,17 @@ def shares(dataset: xr.Dataset) -> Figure:
         panel.set(title=title, xlabel="gain over SGD (points)")
     axes[0, 0].legend(fontsize=6)
     return figure
+
+
+def signs(dataset: xr.Dataset) -> Figure:
+    """NC+ minus NC− along training for every precision, and the precision at which they are equal."""
+    figure, axes = style.panels(2, width=3.4)
+    more, precisions = dataset["gain"].sel(sign=1) - dataset["gain"].sel(sign=-1), dataset["precision"].values
+    for precision, tone in zip(precisions, style.shades("n-SAM", len(precisions)), strict=True):
+        axes[0, 0].plot(dataset["epoch"], 100 * more.sel(precision=precision), color=tone, label=f"{precision:g}")
+    axes[0, 0].axhline(0, color="0.6")
+    axes[0, 0].set(xlabel="step", ylabel="+ minus − (points)")
+    axes[0, 0].legend(fontsize=6)
+    axes[0, 1].plot(dataset["epoch"], dataset["threshold"], color="black")
+    axes[0, 1].set(xlabel="step", ylabel="precision of equal signs", ylim=(0, 1))
+    return figure

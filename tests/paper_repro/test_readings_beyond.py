@@ -9,10 +9,11 @@ import xarray as xr
 
 from paper_repro.beyond.claims import curves as curve_claims
 from paper_repro.beyond.claims import ends as end_claims
-from paper_repro.beyond.claims import flips, wrong
+from paper_repro.beyond.claims import flips, gains, wrong
 from paper_repro.beyond.claims.whole import Model
-from paper_repro.beyond.experiments import curves, ends, phases, rules
+from paper_repro.beyond.experiments import curves, ends, phases, rules, signs
 from spec.rules import Sam
+from theory.mean_field import stopping
 
 
 def test_gains_over_descent_are_of_their_own_reading():
@@ -42,8 +43,34 @@ def test_gains_that_are_kept_are_counted_among_those_that_are_made():
     best = [[[0.0, 0.05]], [[0.0, 0.0005]], [[0.0, 0.02]]]
     last = [[[0.0, -0.05]], [[0.0, 0.5]], [[0.0, 0.02]]]
     dims, at = ("alpha", "Delta", "rule"), {"alpha": [0.5, 1.0, 2.0], "Delta": [0.1], "rule": ["SGD", "1-SAM"]}
-    table = phases.kept(xr.Dataset({"gain": (dims, best), "last_gain": (dims, last)}, at))
-    assert table.rows == (("1-SAM", "2 of 3", "1 of 2", "+5.0 at n/d = 0.5, Δ = 0.1"),)
+    turns = [[[1, 1]], [[1, 9]], [[1, 3]]]
+    table = phases.kept(xr.Dataset({"gain": (dims, best), "last_gain": (dims, last), "turns": (dims, turns)}, at))
+    assert table.rows == (("1-SAM", "2 of 3", "1 of 2", "1 of 2", "+5.0 at n/d = 0.5, Δ = 0.1"),)
+
+
+def test_signs_are_equal_at_the_precision_between_a_loss_and_a_gain():
+    gain = np.zeros((3, 2, 3))
+    gain[:, 0, :] = np.array([[-0.1, 0.1, -0.3], [0.1, 0.2, -0.2], [0.2, 0.3, -0.1]])
+    at = {"precision": [0.2, 0.4, 1.0], "sign": [1, -1], "epoch": [1, 2, 3]}
+    result = xr.Dataset({"gain": (("precision", "sign", "epoch"), gain)}, at)
+    np.testing.assert_allclose(signs.thresholds(result), [0.3, 0.2, 1.0])
+    rows, equal = signs.tables(result.assign(threshold=("epoch", signs.thresholds(result))))
+    assert rows.rows[0] == ("0.2", "-30.0", "+0.0", "+10.0", "+0.0", "-30.0", "+0.0")
+    assert equal.rows == (("1.00", "0.20", "1.00"),)
+
+
+def test_accuracies_are_read_at_a_norm_and_at_the_best_stop(monkeypatch):
+    values = {"test_accuracy": [0.5, 0.9, 0.8, 0.85], "noise_norm": [1.0, 2.0, 3.0, 2.5]}
+    curve = xr.Dataset({name: ("epoch", v) for name, v in values.items()})
+    monkeypatch.setattr(stopping, "curves", lambda *_, **__: curve)
+    assert stopping.stopping("rule") == (0.9, 1, 0.85, 2)
+    np.testing.assert_allclose(stopping.at_norms((1.5, 2.5), "rule"), [0.7, 0.85])
+    path = np.array([[[1.0, 0.0, 0.0, 1.0], [3.0, 0.0, 0.0, 3.0]]] * 2)
+    monkeypatch.setattr(gains, "PER_SEED", 2)
+    monkeypatch.setattr(gains, "path", lambda *_: path)
+    accuracy, norm = gains._paths(None, SimpleNamespace(seed=0, count=1))
+    np.testing.assert_allclose(norm, [[1.0, 3.0]])
+    assert accuracy[0, 0] == pytest.approx(accuracy[0, 1])
 
 
 def test_the_best_end_is_named_with_its_decay():

@@ -51,7 +51,9 @@ WRONG = {
 }
 # Aspect ratios, lengths and strengths of the experiments on the high-dimensional limit.
 BEYOND = {
-    f"{kind}.{name}" for kind in ("Curves", "Phases", "Ends", "Rules", "Networks", "Shares") for name in ["alpha", "c"]
+    f"{kind}.{name}"
+    for kind in ("Curves", "Phases", "Signs", "Ends", "Rules", "Networks", "Shares")
+    for name in ["alpha", "c"]
 }
 BEYOND |= {"Phases.clean", "Phases.B", "Rules.clean", "Ends.decay", "Shares.B", "Shares.second", "base.alpha", "base.c"}
 LAYERS = {f"{of}network.{name}" for of in ("", "base.") for name in ("v", "second")}

@@ -1,6 +1,7 @@
 r"""Training of the linear model on the noisy mixture in the proportional limit: n, d -> inf with n/d = alpha.
 
 prediction the whole training curve of a rule, with its Monte-Carlo error
+stopping   the best stopping of a curve, and its value at a given norm
 matrix     the data matrix as an operator with a memory
 weights    vectors of the weight space, and functions of their entries
 examples   the batch that a rule sees

@@ -25,7 +25,8 @@ from spec.rules import (
     Sgd,
 )
 from spec.training import Training
-from theory.mean_field import Accuracy, prediction
+from theory.mean_field import Accuracy
+from theory.mean_field.stopping import stopping
 
 D = 2000  # lengths of vectors are those of this dimension
 PLAIN = "SGD"
@@ -97,7 +98,7 @@ def rules(config: Phases) -> dict[str, tuple[Rule, ...]]:
 
 
 def of_point(point: Point) -> xr.Dataset:
-    """Best and last test accuracy of every rule, its first best step, and the best setting's place, (rule,)."""
+    """Best and last test accuracy of every rule, its first best step, turns, and the best setting, (rule,)."""
     config, names = point.config, (PLAIN, *point.kinds)
     problem = SignalNoiseMixture(n=round(config.alpha[0] * D), d=D, B=config.B[0], Delta=config.Delta[0])
     options: dict[str, Any] = {
@@ -105,19 +106,15 @@ def of_point(point: Point) -> xr.Dataset:
         "accuracy": Accuracy(config.samples, config.seeds, "beyond.phases"),
     }
     kinds = rules(config)
-    found: dict[str, list[float]] = {name: [] for name in ("best", "last", "step", "setting_value")}
+    found: dict[str, list[float]] = {name: [] for name in ("best", "last", "step", "turns", "setting_value")}
     for kind in names:
-        paths = [_path(r, problem, config, options) for r in kinds[kind]]
-        k = int(np.argmax([path.max() for path in paths]))
+        stops = [stopping(r, problem, config.training, Linear(config.scale), **options) for r in kinds[kind]]
+        k = int(np.argmax([stop.best for stop in stops]))
         size = (config.c if kind == "1-SAM" else config.rho)[k] if kind in ("1-SAM", "n-SAM") else 0.0
-        values = (paths[k].max(), max(path[-1] for path in paths), paths[k].argmax(), size)
+        values = (stops[k].best, max(stop.last for stop in stops), stops[k].place, stops[k].turns, size)
         for name, value in zip(found, values, strict=True):
             found[name].append(float(value))
     return xr.Dataset({name: ("rule", values) for name, values in found.items()}, coords={"rule": list(names)})
-
-
-def _path(rule: Rule, problem: SignalNoiseMixture, config: Phases, options: dict[str, Any]) -> np.ndarray:
-    return prediction.curves(rule, problem, config.training, Linear(config.scale), **options)["test_accuracy"].values
 
 
 def points(plane: Plane, config: Phases) -> list[Point]:
@@ -185,14 +182,15 @@ def kept(dataset: xr.Dataset) -> Table:
     """Where a rule gains at its best stopping, in how many of these places also at the end, and where it gains most."""
     rows = []
     for rule in [str(r) for r in dataset["rule"].values if r != PLAIN]:
-        at = [(where, float(here["gain"].sel(rule=rule)), float(here["last_gain"].sel(rule=rule)))
+        at = [(where, *(float(here[name].sel(rule=rule)) for name in ("gain", "last_gain", "turns")))
               for where, here in places(dataset)]  # fmt: skip
-        gains = [last for _, best, last in at if best >= WORTH]
-        where, most, _ = max(at, key=lambda one: one[1])
+        gains = [(last, turns) for _, best, last, turns in at if best >= WORTH]
+        where, most, *_ = max(at, key=lambda one: one[1])
         named = ", ".join(f"{SHOWN[name]} = {value:g}" for name, value in where.items())
-        count = f"{sum(last >= WORTH for last in gains)} of {len(gains)}"
-        rows.append((rule, f"{len(gains)} of {len(at)}", count, f"{100 * most:+.1f} at {named}"))
-    head = ("rule", "gains at its best stopping", "of these also at the end", "gains most")
+        counts = [len(gains), sum(last >= WORTH for last, _ in gains), sum(turns > 2 for _, turns in gains)]
+        cells = (f"{count} of {of}" for count, of in zip(counts, (len(at), len(gains), len(gains)), strict=True))
+        rows.append((rule, *cells, f"{100 * most:+.1f} at {named}"))
+    head = ("rule", "gains at its best stopping", "of these also at the end", "oscillates there", "gains most")
     return Table("Places with a gain over SGD of .1 points or more, and whether it is transient", head, tuple(rows))
 
 
