@@ -182,14 +182,15 @@ def kept(dataset: xr.Dataset) -> Table:
     """Where a rule gains at its best stopping, in how many of these places also at the end, and where it gains most."""
     rows = []
     for rule in [str(r) for r in dataset["rule"].values if r != PLAIN]:
-        at = [(where, *(float(here[name].sel(rule=rule)) for name in ("gain", "last_gain", "turns")))
-              for where, here in places(dataset)]  # fmt: skip
-        gains = [(last, turns) for _, best, last, turns in at if best >= WORTH]
-        where, most, *_ = max(at, key=lambda one: one[1])
+        at = [here.sel(rule=rule) for _, here in places(dataset)]
+        gains, lasts, turns = (np.array([float(here[name]) for here in at]) for name in ("gain", "last_gain", "turns"))
+        better, most = gains >= WORTH, int(np.argmax(gains))
+        where = places(dataset)[most][0]
         named = ", ".join(f"{SHOWN[name]} = {value:g}" for name, value in where.items())
-        counts = [len(gains), sum(last >= WORTH for last, _ in gains), sum(turns > 2 for _, turns in gains)]
-        cells = (f"{count} of {of}" for count, of in zip(counts, (len(at), len(gains), len(gains)), strict=True))
-        rows.append((rule, *cells, f"{100 * most:+.1f} at {named}"))
+        counts = (better, better & (lasts >= WORTH), better & (turns > 2))
+        totals = (len(at), better.sum(), better.sum())
+        cells = [f"{count.sum()} of {total}" for count, total in zip(counts, totals, strict=True)]
+        rows.append((rule, *cells, f"{100 * gains[most]:+.1f} at {named}"))
     head = ("rule", "gains at its best stopping", "of these also at the end", "oscillates there", "gains most")
     return Table("Places with a gain over SGD of .1 points or more, and whether it is transient", head, tuple(rows))
 

@@ -1,6 +1,7 @@
 """Which sign of NCSAM's correction is the better one, by the precision of its selection and along training."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -15,7 +16,7 @@ from spec.training import Training
 from theory.mean_field import Accuracy, prediction
 
 D = 2000  # only n/d counts
-SIGNS = (1, -1)
+SIGNS: tuple[Literal[1, -1], ...] = (1, -1)
 
 
 @dataclass(frozen=True)
