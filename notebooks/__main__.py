@@ -46,6 +46,7 @@ def client(notebook: nbformat.NotebookNode, timeout: int) -> NotebookClient:
 def run(path: Path) -> int:
     """The number of figures that the notebook's code shows, without a kernel; raises the first cell's error."""
     shell = TerminalInteractiveShell.instance(config=Config(HistoryManager={"enabled": False}))
+    shell.reset()  # nothing of another notebook is left
     shell.display_formatter.active_types = shell.display_formatter.format_types  # a terminal's are text alone
     figures = 0
     for cell in nbformat.read(path, as_version=4).cells:
@@ -61,7 +62,7 @@ def run(path: Path) -> int:
 
 if __name__ == "__main__":
     for name in sys.argv[1:]:
-        print(name, run(Path(name)))
+        print(name, run(Path(name)), flush=True)
     if len(sys.argv) == 1:
         for path in sorted(Path(__file__).parent.glob("*.ipynb")):
             print(path.name, file=sys.stderr)
