@@ -29,7 +29,7 @@ def _kept_trial(claim: Claim, preset: str) -> checking.Trial:
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["repro", "all", "--preset", "smoke", "--out", str(folder)])
+        patch.setattr(sys, "argv", ["repro", "all", "--preset", "smoke", "--jobs", "1", "--out", str(folder)])
         patch.setattr(checking, "trial", _kept_trial)
         with pytest.raises(SystemExit) as ended:
             cli.main()
