@@ -43,7 +43,7 @@ def _bars(seeds: int) -> str:
         return "one draw, without intervals"
     if seeds < FEWEST:
         return f"no bars below {FEWEST} seeds"
-    return "bars and bands over seeds: 95 % Student intervals"
+    return "bars and bands over seeds, where drawn: 95 % Student intervals"
 
 
 def _plural(count: int, thing: str) -> str:

@@ -76,7 +76,9 @@ def _words(claims: Sequence[Claim], kept: Mapping[str, Any] | None, known: Mappi
         kinds = Counter(KINDS[type(claim.tolerance).__name__] for claim in claims)
         verdicts = [known[claim.id]["verdict"]["ok"] for claim in claims if claim.id in known]
         checked = f", {sum(verdicts)} of {len(verdicts)} checked hold" if verdicts else ", not checked yet"
-        parts.append(" + ".join(f"{n} {kind}" for kind, n in kinds.items()) + checked)
+        parts.append(
+            f"{_plural(len(claims), 'claim')} ({', '.join(f'{n} {kind}' for kind, n in kinds.items())}){checked}"
+        )
     if kept:
         parts.append(f"{RUN}, {_plural(kept['seeds'], 'seed')}" + f", {_data(kept)}" * bool(_data(kept)))
     return "; ".join(parts) or NOTHING

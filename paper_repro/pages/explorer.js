@@ -1,6 +1,6 @@
 "use strict";
 // Every panel: a grid of values over its knobs, its lines and x, drawn as SVG for the place where the knobs are.
-const SIZE = { width: 640, height: 300, left: 56, right: 12, top: 12, bottom: 42 };
+const SIZE = { height: 300, left: 56, right: 12, top: 12, bottom: 42 };
 const SVG = "http://www.w3.org/2000/svg";
 const round = (v) => Number(v.toPrecision(3));
 function element(name, attributes, text) {
@@ -21,10 +21,22 @@ function panel(section) {
   const knobs = [...section.querySelectorAll("[data-knob]")];
   const picture = section.querySelector(".picture"), read = section.querySelector(".read");
   const x = grid.x.values, count = x.length;
-  const known = grid.values.filter((v) => v !== null);
-  let low = Math.min(...known), high = Math.max(...known);
-  if (high - low > 1e-9) { const room = 0.04 * (high - low); low -= room; high += room; }
-  const right = SIZE.width - SIZE.right, bottom = SIZE.height - SIZE.bottom;
+  const word = knobs.findIndex((knob) => knob.options);  // what is shown has a scale of its own
+  const later = (i) => grid.knobs.slice(i + 1).reduce((size, knob) => size * knob.values.length, grid.names.length * count);
+  let low, high;
+  function scale() {
+    const here = word < 0 ? () => true : (i) => Math.floor(i / later(word)) % grid.knobs[word].values.length === Number(knobs[word].value);
+    const known = grid.values.filter((v, i) => v !== null && here(i));
+    low = Math.min(...known); high = Math.max(...known);
+    const room = 0.04 * (high - low || 1);
+    low -= room; high += room;
+  }
+  const bottom = SIZE.height - SIZE.bottom;
+  let width, right;  // a pixel of the picture is one of the page, so that its text is as large
+  function fit() {
+    width = Math.max(280, Math.min(picture.clientWidth || 640, 832));
+    right = width - SIZE.right;
+  }
   const across = (v) => SIZE.left + (v - x[0]) / (x[count - 1] - x[0]) * (right - SIZE.left);
   const up = (v) => bottom - (v - low) / (high - low) * (bottom - SIZE.top);
   function lines() {
@@ -60,8 +72,10 @@ function panel(section) {
       const value = grid.knobs[i].values[knob.value];
       if (output) { output.textContent = value; knob.setAttribute("aria-valuetext", value); }
     });
+    fit();
+    scale();
     const now = lines();
-    const svg = element("svg", { viewBox: `0 0 ${SIZE.width} ${SIZE.height}`, role: "img", "aria-label": `${grid.y} over ${grid.x.name}. ${say()}` });
+    const svg = element("svg", { viewBox: `0 0 ${width} ${SIZE.height}`, role: "img", "aria-label": `${grid.y} over ${grid.x.name}. ${say()}` });
     frame(svg);
     now.forEach((values, k) => svg.append(element("path", { class: `line l${k}`, d: path(values) })));
     const legend = document.createElement("p");
@@ -70,11 +84,12 @@ function panel(section) {
     picture.replaceChildren(svg, legend);
     svg.addEventListener("pointermove", (e) => {
       const box = svg.getBoundingClientRect();
-      const v = x[0] + ((e.clientX - box.left) / box.width * SIZE.width - SIZE.left) / (right - SIZE.left) * (x[count - 1] - x[0]);
+      const v = x[0] + ((e.clientX - box.left) / box.width * width - SIZE.left) / (right - SIZE.left) * (x[count - 1] - x[0]);
       say(x.reduce((best, one, i) => Math.abs(one - v) < Math.abs(x[best] - v) ? i : best, 0));
     });
   }
   for (const knob of knobs) knob.addEventListener("input", draw);
+  addEventListener("resize", draw);
   draw();
 }
 for (const section of document.querySelectorAll(".explorer")) panel(section);

@@ -13,7 +13,7 @@ BLOCKS = xr.Dataset(coords={"block": ("run", ["a", "a", "b"])})
     [
         ({"seeds": 1}, xr.Dataset(), "n = 1 seed; one draw, without intervals"),
         ({"seeds": 3}, xr.Dataset(), "n = 3 seeds; no bars below 4 seeds"),
-        ({"seeds": 8}, BLOCKS, "n = 8 seeds, 2 blocks; bars and bands over seeds: 95 % Student intervals"),
+        ({"seeds": 8}, BLOCKS, "n = 8 seeds, 2 blocks; bars and bands over seeds, where drawn: 95 % Student intervals"),
         ({"seeds": 8, "problem": {"name": "digits"}}, None, "n = 8 seeds, digits"),
         (
             {"seeds": 2, "problems": [{"name": "digits"}, {"name": "mnist1d"}, {"n": 3}]},
