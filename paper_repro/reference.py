@@ -8,6 +8,8 @@ Runs of older versions kept tables only.
 
 import json
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -56,7 +58,8 @@ def keep(experiment: Experiment, out: Path, *, force: bool = False) -> list[str]
     old = path(experiment.id)
     changed = _changes(_parsed(old)["tables"], content["tables"]) if old.exists() else ["no numbers were kept before"]
     if not force:
-        _require_worthy(experiment, dataset, changed)
+        with _saying_what_is_refused(changed):
+            _require_worthy(experiment, dataset)
     save(dataset, data_path(experiment.id))
     write_atomically(old, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
     return changed
@@ -83,17 +86,23 @@ def check(experiment: Experiment) -> list[str]:
     return [line for line in (*changed, kept["state"]) if line not in ("nothing changed", CURRENT)]
 
 
-def _require_worthy(experiment: Experiment, dataset: xr.Dataset, changed: list[str]) -> None:
-    """Else InputError, after what would have changed."""
-    preset, current = dataset.attrs["preset"], keys.is_current(experiment, json.loads(dataset.attrs["key"]))
-    if preset == "full" and current:
-        return
-    for line in changed:
-        console.note(f"not kept: {line}")
+@contextmanager
+def _saying_what_is_refused(changed: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        for line in changed:
+            console.note(f"not kept: {line}")
+        raise
+
+
+def _require_worthy(experiment: Experiment, dataset: xr.Dataset) -> None:
+    preset = dataset.attrs["preset"]
     rule = f"the reference numbers of {experiment.id} must come from"
     if preset != "full":
         raise InputError(f"{rule} the preset full (or --force), got {preset}")
-    raise InputError(f"{rule} the present code and data (or --force), got others")
+    if not keys.is_current(experiment, json.loads(dataset.attrs["key"])):
+        raise InputError(f"{rule} the present code and data (or --force), got others")
 
 
 def _content(experiment: Experiment, dataset: xr.Dataset) -> dict[str, Any]:
