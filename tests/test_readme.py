@@ -47,7 +47,8 @@ def picture_is_of() -> str:
         return f"n = {kept['seeds']} seeds, with Student intervals; drawn from the kept run of {kept['date'][:10]}."
     return (
         f"The picture is older than the code and than the tables' run ({kept['date'][:10]}, {kept['seeds']} seeds), "
-        "whose curves were not kept; its bands are ±1 standard error. `make repro` draws it anew, with Student intervals."
+        "whose curves were not kept; its bands are ±1 standard error. `make repro` draws it anew, with "
+        "Student intervals."
     )
 
 
