@@ -1,4 +1,4 @@
-"""What a paper's page says beside its statements: a summary in plain words, and formulas typeset.
+"""What a paper's page says beside its statements, where it has a file for it: a summary, and formulas typeset.
 
 <paper>/page.toml    [summary]   claims, holds, fails: texts with fields for numbers (paper_repro.prose)
                      [formulas]  LaTeX for the functions that statements name; their docstrings have it in plain text
@@ -33,8 +33,14 @@ class Formula(NamedTuple):
 
 
 def summary(paper: Paper) -> dict[str, str]:
-    """Head and text, whose fields are still to be rendered."""
-    return {head: _texts(paper.key)["summary"][name] for name, head in HEADS.items()}
+    """Head and text, whose fields are still to be rendered; of a paper without a summary nothing."""
+    said = _texts(paper.key).get("summary")
+    return {head: said[name] for name, head in HEADS.items()} if said else {}
+
+
+def formulas(page: str) -> dict[str, str]:
+    """LaTeX by the names of functions."""
+    return dict(_texts(page).get("formulas", {}))
 
 
 @cache
@@ -44,7 +50,7 @@ def formula(page: str, theory: str) -> Formula:
     Raises LookupError where there is no such function.
     """
     file, line, says = _found(theory)
-    latex = _texts(page)["formulas"].get(theory)
+    latex = formulas(page).get(theory)
     typeset = converter.convert(latex, display="block") if latex else ""
     return Formula(Markup(typeset), says, f"{file.relative_to(ROOT)}:{line}", file.as_uri())
 
@@ -53,7 +59,7 @@ def formula(page: str, theory: str) -> Formula:
 def _texts(page: str) -> dict[str, Any]:
     folder = ROOT / "paper_repro"
     file = folder / "pages" / "explorer.toml" if page == "explorer" else folder / page / "page.toml"
-    return tomllib.loads(file.read_text("utf-8"))
+    return tomllib.loads(file.read_text("utf-8")) if file.exists() else {}
 
 
 def _found(theory: str) -> tuple[Path, int, str]:
