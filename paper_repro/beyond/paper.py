@@ -1,6 +1,15 @@
 """Our own results: what no paper states. Symbols, statements, experiments and claims."""
 
-from paper_repro.beyond.claims import curves, ends, family, flips, gains, network_rates, networks
+from paper_repro.beyond.claims import (
+    curves,
+    ends,
+    family,
+    flips,
+    gains,
+    network_collapse,
+    network_rates,
+    networks,
+)
 from paper_repro.beyond.experiments.curves import CURVES
 from paper_repro.beyond.experiments.ends import ENDS
 from paper_repro.beyond.experiments.networks import NETWORKS
@@ -130,11 +139,31 @@ PAPER = Paper(
             "derived, networks",
             "In a two-layer network of a few units the training of SGD, L-SAM, J-SAM and 1-SAM closes as n, d → ∞",
             NETWORK,
-            ("beyond.network_one_sam", "beyond.network_l_sam", "beyond.network_j_sam"),
+            ("beyond.network_one_sam", "beyond.network_l_sam", "beyond.network_j_sam", "beyond.network_mask"),
             "beyond.networks",
             "holds",
             "an ascent moves the example's own fields by c sign(q) p/‖p‖; v moved, another direction, a dropped sign "
-            "and transposed memory are rejected",
+            "and transposed memory are rejected. SANER over them closes where no entry of v and none of the signal is "
+            "at the mask's edge; there, single trainings follow either side",
+        ),
+        Statement(
+            "derived, networks and a teacher",
+            "The same under noisy labels y = sign ⟨e₁, x⟩ of x ~ N(0, I)",
+            NETWORK,
+            ("beyond.network_teacher",),
+            "beyond.networks",
+            "holds",
+            "one more number of an example, drawn before all others",
+        ),
+        Statement(
+            "derived, collapse",
+            "Under J-SAM and 1-SAM the last layer of a network vanishes where c is above a threshold",
+            "theory.mean_field.networks.collapse.threshold",
+            ("beyond.network_collapse", "beyond.network_collapse_relu"),
+            "beyond.networks",
+            "holds in part",
+            "for small ‖v‖ the pull is the gradient of c E‖v∗φ′(H)‖/2, and the threshold follows; at ‖v‖ of order one "
+            "only the whole curve tells",
         ),
         Statement(
             "derived, networks of finite size",
@@ -165,11 +194,14 @@ PAPER = Paper(
         ),
     ),
     experiments=(CURVES, RULES, PHASES, SIGNALS, STRENGTHS, SIGN_CHANGES, ENDS, NETWORKS, SHARES),
-    claims=curves.CLAIMS
-    + family.CLAIMS
-    + ends.CLAIMS
-    + flips.CLAIMS
-    + gains.CLAIMS
-    + networks.CLAIMS
-    + network_rates.CLAIMS,
+    claims=(
+        *curves.CLAIMS,
+        *family.CLAIMS,
+        *ends.CLAIMS,
+        *flips.CLAIMS,
+        *gains.CLAIMS,
+        *networks.CLAIMS,
+        *network_rates.CLAIMS,
+        *network_collapse.CLAIMS,
+    ),
 )

@@ -169,14 +169,33 @@ def test_accuracy_of_one_odd_unit_is_the_normal_integral(unit) -> None:
 
 
 @pytest.mark.parametrize("second", [1.0, 0.4])
-def test_the_last_layer_collapses_above_the_threshold(second) -> None:
-    network = TwoLayer((0.1, 0.08, -0.06), "linear", overlap=0.0, second=second)
-    c = collapse.threshold(PROBLEM, network)
-    length = np.hypot(PROBLEM.B, PROBLEM.gamma * PROBLEM.d**0.5)
-    far = replace(PROBLEM, n=480_000, d=600_000)
+def test_linear_units_without_a_drive_collapse_at_the_closed_form(second) -> None:
+    network = TwoLayer((0.1, 0.08, -0.06), "linear", second=second)
+    s, S = PROBLEM.gamma**2, (0.5 * PROBLEM.B) ** 2 + PROBLEM.gamma**2 / 0.8
+    expected = np.linalg.norm(network.v) * (np.sqrt(s**2 / 16 + S / second) - s / 4)
+    assert collapse.threshold(PROBLEM, network) == pytest.approx(expected, rel=0.01)
+
+
+FAR = replace(PROBLEM, n=480_000, d=600_000)
+SMALL = (0.1, 0.08, -0.06)
+COLLAPSES = {
+    "linear": (JacobianSam, TwoLayer(SMALL, "linear", overlap=0.1), FAR),
+    "tanh": (Sam, TwoLayer(SMALL, "tanh"), FAR),
+    "erf, larger": (JacobianSam, TwoLayer((0.3, 0.24, -0.18), "erf"), FAR),
+    "relu": (JacobianSam, TwoLayer(SMALL, "relu", overlap=0.1), FAR),
+    "teacher": (JacobianSam, TwoLayer(SMALL, "tanh", second=0.6), NoisyLinearTeacher(480_000, 600_000, 0.25)),
+}
+
+
+@pytest.mark.parametrize("case", COLLAPSES)
+def test_the_last_layer_collapses_above_the_threshold(case) -> None:
+    """c = .9 c* and 1.1 c* on either side, in the limit."""
+    rule, network, problem = COLLAPSES[case]
+    c = collapse.threshold(problem, network)
+    length = np.hypot(FAR.B, FAR.gamma * FAR.d**0.5) if problem == FAR else problem.d**0.5
+    quick = Accuracy(samples=256, repeats=2)
     for factor, falls in ((0.9, False), (1.1, True)):
-        rho = factor * c / length / 1000**0.5
-        curve = curves(JacobianSam(rho), far, Training(0.1, 90), network, accuracy=replace(QUICK, samples=512))
+        curve = curves(rule(factor * c / length), problem, Training(0.15, 60), network, accuracy=quick)
         assert (collapse.collapsed(curve) is not None) == falls, (factor, curve.last_norm.values)
 
 
@@ -202,5 +221,5 @@ def test_bad_networks_are_named() -> None:
         networks.TwoLayer((1.0,) * 9)
     with pytest.raises(InputError, match="unit must be one of"):
         networks.TwoLayer(unit="sigmoid")
-    with pytest.raises(InputError, match="linear units"):
-        collapse.threshold(PROBLEM, NETWORK)
+    with pytest.raises(InputError, match="a last layer that learns"):
+        collapse.threshold(PROBLEM, replace(NETWORK, second=0.0))
