@@ -34,7 +34,8 @@ def gradient(rule: Any, unit: str, x: np.ndarray, t: np.ndarray, W: np.ndarray, 
     a, p, n = phi(h), v * slope(h), len(t)
     q = -t * expit(-t * (a @ v))
     if isinstance(rule, Regularised):
-        pull = rule.activation * a * slope(h) / np.linalg.norm(a, axis=1, keepdims=True)
+        size = np.linalg.norm(a, axis=1, keepdims=True)
+        pull = rule.activation * a * slope(h) / np.where(size > 0, size, 1)
         return (q[:, None] * p + pull).T @ x / n, a.T @ q / n + rule.last_layer * v / np.linalg.norm(v)
     if isinstance(rule, Sgd):
         return (q[:, None] * p).T @ x / n, a.T @ q / n

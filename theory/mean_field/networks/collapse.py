@@ -31,7 +31,6 @@ from scipy.integrate import solve_ivp
 
 from spec.validation import InputError
 from theory.mean_field.networks.inputs import Problem, inputs
-from theory.mean_field.networks.rules import Pass
 from theory.mean_field.networks.units import TwoLayer, slope, value
 from theory.mean_field.setting import Accuracy, Draws
 from theory.mean_field.weights import WeightSpace
