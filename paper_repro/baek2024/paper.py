@@ -7,6 +7,7 @@ from paper_repro.baek2024.claims import (
     four_numbers,
     gradients,
     layer_decay,
+    max_margin,
     network_dynamics,
     network_gradients,
     network_margins,
@@ -110,11 +111,14 @@ PAPER = Paper(
                 "baek2024.uniform_rate",
                 "baek2024.mean_classifier",
                 "baek2024.population_gradient_norms",
+                "baek2024.maximum_margin",
+                "baek2024.late_margins",
             ),
             "baek2024.toy_gain",
             "holds in part",
             "exact; 'never reorders' needs equal norms, and the mean classifier is the limit ρ → ∞: what is left is "
-            "below mean ‖x‖ e^(z − ρ‖x‖)",
+            "below mean ‖x‖ e^(z − ρ‖x‖). In time, at a fixed ρ, separable data (wrong labels included, as with d ≥ n) "
+            "lead to the maximum margin of the observed labels, as without SAM: of ρ only margins ρ‖x‖ larger are left",
         ),
         Statement(
             "n-SAM, Section 2",
@@ -263,6 +267,7 @@ PAPER = Paper(
     + toy_limits.CLAIMS
     + shards.CLAIMS
     + uniform_rate.CLAIMS
+    + max_margin.CLAIMS
     + network_gradients.CLAIMS
     + network_margins.CLAIMS
     + network_dynamics.CLAIMS

@@ -102,17 +102,19 @@ def _log_ratios(c: Classifiers, rho: float) -> np.ndarray:
 
 
 def _gains(c: Classifiers) -> np.ndarray:
-    """Changes of log R between neighbours of RADII, and how far it stays below zero at the last, (seeds, points)."""
+    """Changes of log R between neighbours of RADII, and how far it is below zero at the last but one."""
     logs = [_log_ratios(c, rho) for rho in RADII]
-    return np.concatenate([*np.diff(logs, axis=0), -logs[-1]], axis=1)
+    return np.concatenate([*np.diff(logs, axis=0), -logs[-2]], axis=1)
 
 
-def _stated_signs(c: Classifiers, shown: Any = lambda slope, w, rho: slope) -> np.ndarray:
-    """Of the slope between the radii; as R tends to one, it is below one at the last where it rises there."""
-    middles = [*((a + b) / 2 for a, b in zip(RADII[:-1], RADII[1:], strict=True)), RADII[-1]]
-    cells = [(law, w, rho) for rho in middles for law in LAWS for w in c.w]
-    slopes = [population.ratio_log_slope(law, w, rho, rtol=1e-4) for law, w, rho in cells]
-    return np.sign([shown(slope, w, rho) for slope, (_, w, rho) in zip(slopes, cells, strict=True)])
+def _cells(c: Classifiers) -> list[tuple[Any, np.ndarray, float]]:
+    """Law, classifier and radius: between RADII, and at the last but one, where R is below one if it rises to one."""
+    middles = [(a + b) / 2 for a, b in zip(RADII[:-1], RADII[1:], strict=True)]
+    return [(law, w, rho) for rho in (*middles, RADII[-2]) for law in LAWS for w in c.w]
+
+
+def _stated_signs(c: Classifiers) -> np.ndarray:
+    return np.sign([population.ratio_log_slope(law, w, rho, rtol=1e-4) for law, w, rho in _cells(c)])
 
 
 SIGN = Claim(
@@ -127,8 +129,8 @@ SIGN = Claim(
     predicted=_stated_signs,
     measured=_gains,
     mutants=(
-        Mutant("always raises", predicted=partial(_stated_signs, shown=lambda slope, w, rho: 1.0)),
-        Mutant("only while rho < w_1", predicted=partial(_stated_signs, shown=lambda slope, w, rho: w[0] - rho)),
+        Mutant("always raises", predicted=lambda c: np.ones(len(_cells(c)))),
+        Mutant("only while rho < w_1", predicted=lambda c: np.sign([w[0] - rho for _, w, rho in _cells(c)])),
     ),
     theory="theory.logistic.population.ratio_log_slope",
     figure="baek2024.clean_noisy_ratio",
