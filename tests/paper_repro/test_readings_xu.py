@@ -6,7 +6,7 @@ import xarray as xr
 
 from paper_repro.shared import comparison
 from paper_repro.statistics import Interval, interval
-from paper_repro.xu2026.experiments import angle, bound, curves, decisions, effective_rate, threshold
+from paper_repro.xu2026.experiments import angle, bound, curves, decisions, effective_rate, natural_noise, threshold
 from paper_repro.xu2026.experiments.decisions import PUBLISHED, SAM
 from spec.problems import SignalNoiseMixture
 from theory.compensation import pac_bayes
@@ -190,3 +190,30 @@ def test_the_population_rule_takes_the_noise_rate_from_the_labels_that_are_kept(
     here = here.assign(batch=50, strength=2.0)
     found = threshold.predictions(here, np.array([0.5, 0.2, 0.3]))
     assert found["slope"][threshold.POPULATION] == found["turn"][threshold.POPULATION] == -1
+
+
+def test_columns_of_tables_are_read_against_sam_beside_their_reported_numbers():
+    name = "V: instance-dependent .2"
+    levels = {"SAM": (0.80, 0.70), "NCSAM": (0.83, 0.66), "SGD": (0.75, 0.71)}
+    scale = 1 + 0.01 * np.arange(3)[:, None]
+    variables = {
+        n: (("run", "seed"), np.array([[v[k]] for v in levels.values()]) + scale * SEEDS)
+        for k, n in enumerate(("selected", "final"))
+    }
+    labels = {"block": ("run", [name] * 3), "label": ("run", list(levels))}
+    (row,) = natural_noise.verdicts(xr.Dataset(variables, labels)).rows
+    assert [float(cell.split()[0]) for cell in row[1:5]] == pytest.approx([3, -4, 5, -1], abs=0.1)
+    assert [cell.rpartition(": ")[2] for cell in row[1:5]] == ["shown", "reversed", "shown", "reversed"]
+    assert row[5] == "86.93 − 86.54 (Food-101N)"
+
+
+def test_every_column_compares_ncsam_with_itself_at_strength_zero():
+    entries = natural_noise.entries(natural_noise.NaturalNoise(seeds=2))
+    assert [e.label for e in entries] == ["SAM", "NCSAM", "SGD"] * 4
+    for sam, ncsam, sgd in zip(entries[::3], entries[1::3], entries[2::3], strict=True):
+        column = natural_noise.COLUMNS[sam.block]
+        assert sam.unit.problem.noise == column.noise
+        assert (sam.unit.rule.strength, ncsam.unit.rule.strength) == (0, column.strength)
+        assert ncsam.unit.rule.selection.fraction == column.fraction
+        assert sam.unit.rule.schedule == ncsam.unit.rule.schedule
+        assert sgd.unit.rule.name == "SGD"

@@ -14,6 +14,7 @@ numbers, the remark on memorisation, the counterexample and `repaired` are deriv
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import binom
 
 from spec.validation import require_integer, require_real
 
@@ -89,6 +90,18 @@ def repaired(
     require_real("n", n, low=1.0, low_open=True)
     slack = np.sqrt(complexity(norm, rho, K, n, confidence) / (n - 1))
     return Bound(*(float(term) / (1 - largest_rate) for term in (perturbed_loss, 1 / np.sqrt(n), slack)))
+
+
+def nominal_failures(n: float, Delta: float) -> float:
+    r"""P(Bin(n, Delta) > n Delta): how often L_kept <= L_t/(1 - Delta) fails for independent flips at the nominal rate.
+
+    For a classifier that is wrong on every right label L_kept = 1 and L_t is the share of right labels, so that it
+    fails iff that share is below 1 - Delta. At the realised share it never fails: by total probability Theorem 1 then
+    holds over both parts of the sample (Corollary 2). Derived.
+
+    Checked by `xu2026.corollary_2`.
+    """
+    return float(binom.sf(np.floor(n * Delta + 1e-9), n, Delta))
 
 
 def gaussian_divergence(norm: float, K: int, posterior: float, prior: float) -> float:
