@@ -8,7 +8,7 @@ Runs of older versions kept tables only.
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -109,7 +109,7 @@ def _content(experiment: Experiment, dataset: xr.Dataset) -> dict[str, Any]:
     config = json.loads(dataset.attrs["config"])
     command = f"repro run {experiment.id} --preset {dataset.attrs['preset']}"
     for name, value in changed(experiment, dataset).items():
-        change = shlex.quote(f"{name}={_literal(value)}")
+        change = shlex.quote(f"{name}={value}")
         command += f" --{name} {value}" if name == "seeds" else f" --set {change}"
     about = {name: dataset.attrs[name] for name in ABOUT}
     tables = [table._asdict() for table in experiment.tables(dataset)]
@@ -117,10 +117,19 @@ def _content(experiment: Experiment, dataset: xr.Dataset) -> dict[str, Any]:
 
 
 def changed(experiment: Experiment, dataset: xr.Dataset) -> dict[str, Any]:
-    """The settings of a result that are not its preset's."""
+    """The settings of a result that are not its preset's, by the names that `--set` takes, as it takes them."""
     config = json.loads(dataset.attrs["config"])
     usual = json.loads(json.dumps(describe(experiment.config[dataset.attrs["preset"]])))
-    return {name: config[name] for name, value in usual.items() if config[name] != value}
+    return {name: _literal(value) for name, value in _differences(usual, config)}
+
+
+def _differences(usual: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in usual.items():
+        now = config[name]
+        if isinstance(now, dict) and isinstance(value, dict) and now.get("record") == value.get("record"):
+            yield from ((f"{name}.{inner}", changed) for inner, changed in _differences(value, now))
+        elif now != value:
+            yield name, now
 
 
 def _changes(old: list[Table], tables: list[dict[str, Any]]) -> list[str]:
@@ -142,9 +151,19 @@ def _cells(tables: list[dict[str, Any]]) -> dict[str, str]:
 
 def _literal(value: Any) -> str:
     """A setting as the command line reads it."""
-    if not isinstance(value, list):
-        return str(value)
-    return repr(tuple(value)) if any(isinstance(v, str) for v in value) else ",".join(map(str, value))
+    if isinstance(value, list) and all(isinstance(v, int | float) for v in value):
+        return ",".join(map(str, value))
+    return _expression(value) if isinstance(value, list | dict) else str(value)
+
+
+def _expression(value: Any) -> str:
+    """Records by name, lists as tuples."""
+    if isinstance(value, list):
+        return f"({''.join(f'{_expression(v)}, ' for v in value).strip()})"
+    if not isinstance(value, dict):
+        return repr(value)
+    inside = (f"{name}={_expression(v)}" for name, v in value.items() if name != "record")
+    return f"{value['record']}({', '.join(inside)})"
 
 
 def read(experiment_id: str) -> dict[str, Any] | None:

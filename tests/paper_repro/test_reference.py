@@ -14,8 +14,9 @@ from paper_repro import __main__ as cli
 from paper_repro import page, papers, reference
 from paper_repro.baek2024.experiments.formulas import UPWEIGHTING
 from paper_repro.files import DamagedError, load, save
-from paper_repro.settings import fitted
+from paper_repro.settings import Written, adjusted, fitted
 from spec.fields import Count, Finite, Grid
+from spec.records import describe
 from spec.validation import InputError
 from tests.paper_repro.test_page import text_of
 
@@ -130,6 +131,20 @@ def test_what_changes_is_said_cell_by_cell(kept):
     (line,) = reference.keep(UPWEIGHTING, kept, force=True)
     assert line.startswith(f"{caption}, row 1 ({row[0]}), ")
     assert line.endswith(f": other -> {new}")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("problem.n_train", "170"), ("training.eta", "0.07"), ("rho", "0.1,0.3"), ("network", "Linear(0.5)"), ("seeds", "5")],
+)
+def test_a_change_is_named_as_the_command_line_takes_it(name, text):
+    (experiment,) = papers.chosen_experiments(["baek2024.digits"])
+    usual = experiment.config["smoke"]
+    config = adjusted(usual, {name: Written(text)})
+    attrs = {"preset": "smoke", "config": json.dumps(describe(config))}
+    ((found, value),) = reference.changed(experiment, xr.Dataset(attrs=attrs)).items()
+    assert found == name
+    assert adjusted(usual, {found: Written(value)}) == config
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"tables": [1]}', '{"tables": []}'])
