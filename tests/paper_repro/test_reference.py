@@ -135,7 +135,13 @@ def test_what_changes_is_said_cell_by_cell(kept):
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("problem.n_train", "170"), ("training.eta", "0.07"), ("rho", "0.1,0.3"), ("network", "Linear(0.5)"), ("seeds", "5")],
+    [
+        ("problem.n_train", "170"),
+        ("training.eta", "0.07"),
+        ("rho", "0.1,0.3"),
+        ("network", "Linear(0.5)"),
+        ("seeds", "5"),
+    ],
 )
 def test_a_change_is_named_as_the_command_line_takes_it(name, text):
     (experiment,) = papers.chosen_experiments(["baek2024.digits"])
