@@ -83,19 +83,33 @@ class InstanceNoise(Checked):
     spread: Share = 0.1
 
 
-LabelNoise = SymmetricNoise | AsymmetricNoise | InstanceNoise
+@dataclass(frozen=True)
+class GivenNoise(Checked):
+    """Observed labels from a file (text, .npy, or a column of an .npz): of the first examples, in the data set's order.
+
+    Examples beyond those are left out, as the test files of CIFAR-10 are for the labels of CIFAR-10N. Delta: the rate
+    that those rules are told which need one; the labels do not depend on it.
+    """
+
+    path: str
+    column: str | None = None
+    Delta: NoiseRate = 0.3
 
 
-WithoutFiles = Literal["digits", "mnist1d"]
-InFiles = Literal["mnist", "cifar10", "cifar100"]
+LabelNoise = SymmetricNoise | AsymmetricNoise | InstanceNoise | GivenNoise
+
+
+WithoutFiles = Literal["digits", "mnist1d", "mnist1d_standard"]
+InFiles = Literal["mnist", "cifar10", "cifar100", "own"]
 
 
 @dataclass(frozen=True)
 class RealData(Checked):
     """A real data set, split at random, with noise injected into the training labels only.
 
-    name: 'digits' (bundled with scikit-learn), 'mnist1d' (generated), or 'mnist', 'cifar10', 'cifar100' read from local
-    files under `path`.
+    name: 'digits' (bundled with scikit-learn), 'mnist1d' (generated), 'mnist1d_standard' (the published set, by its
+    package, an extra), 'mnist', 'cifar10', 'cifar100' read from local files under `path`, or 'own': `path` is an .npz
+    file with x (n, ...) and classes y (n,).
     classes: keep only these labels, renumbered 0, 1, ... in the order given (None: all).
     Validation and test labels stay clean. All examples that are left after n_train and n_validation are the test split.
     imbalance: how many times as many training examples the first class has as the last one; numbers of true labels fall
@@ -114,10 +128,13 @@ class RealData(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.noise, InstanceNoise):
+        if not isinstance(self.noise, InstanceNoise | GivenNoise):
             _require_some_flips(self.noise.Delta, self.noise.flips, self.n_train)
         if self.name in get_args(InFiles) and self.path is None:
-            raise InputError(f"path must name the folder that holds the {self.name} files, got None")
+            holds = (
+                "an .npz file with x and y" if self.name == "own" else f"the folder that holds the {self.name} files"
+            )
+            raise InputError(f"path must name {holds}, got None")
 
 
 Problem = SignalNoiseMixture | NoisyLinearTeacher | RealData

@@ -10,11 +10,13 @@ Source: Greydanus, "Scaling down deep learning" (2020), default settings: templa
 published generator; its stream of random numbers is not, so the examples are others of the same law.
 """
 
+import random
 from functools import cache
 
 import numpy as np
 
 from spec.seeds import named_seed
+from spec.validation import InputError
 
 CLASSES, LENGTH, PER_CLASS = 10, 40, 500
 STRETCHED = 72
@@ -50,6 +52,28 @@ def generate() -> tuple[np.ndarray, np.ndarray]:
     One set for all experiments, from the seed named 'mnist1d'; they split it at random, as they do files.
     """
     return _generated(named_seed("mnist1d"))
+
+
+@cache
+def standard() -> tuple[np.ndarray, np.ndarray]:
+    """The published set: its 4000 training examples, then its 1000 test examples, made by the package `mnist1d`.
+
+    Raises InputError where that is not installed. Its seed, 42, is set for NumPy and Python and put back.
+    """
+    try:
+        from mnist1d.data import get_dataset_args, make_dataset
+    except ImportError:
+        raise InputError(
+            "name must not be 'mnist1d_standard' without the package mnist1d: install '.[mnist1d]'"
+        ) from None
+    before = np.random.get_state(), random.getstate()  # noqa: NPY002
+    try:
+        made = make_dataset(get_dataset_args())
+    finally:
+        np.random.set_state(before[0])  # noqa: NPY002
+        random.setstate(before[1])
+    x = np.concatenate([made["x"], made["x_test"]]).astype(np.float32)
+    return x, np.concatenate([made["y"], made["y_test"]]).astype(np.int32)
 
 
 @cache

@@ -10,21 +10,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sims.data import cifar, mnist, mnist1d
-from sims.data.examples import Examples
+from sims.data import cifar, label_files, mnist, mnist1d, own
+from sims.data.examples import Examples, require_labels
 from sims.data.sampling import Source, require_classes_last, require_room
-from spec.problems import RealData
+from spec.problems import GivenNoise, RealData
 from spec.validation import InputError, require
 
 
 class DataSet(NamedTuple):
     """read() or, for data in local files, read(folder) gives pixels (n, ...) and labels (n,) in 0, ..., classes - 1.
 
-    largest: the largest whole-number pixel. files(folder): the files that are read; None for data that need none.
+    classes None: as many as the labels name. largest: the largest whole-number pixel. files(folder): the files that are
+    read; None for data that need none.
     """
 
     read: Callable[..., Examples]
-    classes: int
+    classes: int | None
     largest: int
     files: Callable[[Path], tuple[Path, ...]] | None = None
 
@@ -39,6 +40,8 @@ def _digits() -> Examples:
 DATA_SETS: dict[Any, DataSet] = {
     "digits": DataSet(_digits, 10, 16),
     "mnist1d": DataSet(mnist1d.generate, mnist1d.CLASSES, 1),
+    "mnist1d_standard": DataSet(mnist1d.standard, mnist1d.CLASSES, 1),
+    "own": DataSet(own.read, None, 255, own.files),
     "mnist": DataSet(mnist.read, mnist.CLASSES, 255, mnist.files),
     **{
         name: DataSet(partial(cifar.read, name=name), layout.classes, 255, partial(cifar.files, name=name))
@@ -57,29 +60,47 @@ def load(problem: RealData) -> Source:
     where n_train and n_validation leave nothing to test on.
     """
     data = DATA_SETS[problem.name]
-    pixels, labels = data.read() if data.files is None else data.read(_folder(problem))
-    kept = tuple(range(data.classes)) if problem.classes is None else problem.classes
-    _require_examples(labels, kept)
-    require_room(problem, int(np.isin(labels, kept).sum()))
-    require_classes_last(problem, np.array([np.sum(labels == c) for c in kept]))
-    if problem.classes is not None:
-        pixels, labels = _keep(pixels, labels, kept)
-    x = pixels.reshape(len(pixels), -1).astype(np.float32)
+    pixels, y = data.read() if data.files is None else data.read(_place(problem))
+    classes = int(y.max()) + 1 if data.classes is None else data.classes
+    kept = tuple(range(classes)) if problem.classes is None else problem.classes
+    t = _given(problem.noise, len(y), classes) if isinstance(problem.noise, GivenNoise) else y
+    pixels, y = pixels[: len(t)], y[: len(t)]
+    among = np.isin(y, kept) & np.isin(t, kept)
+    _require_examples(y[among], kept)
+    require_room(problem, int(among.sum()))
+    require_classes_last(problem, np.array([np.sum(y[among] == c) for c in kept]))
+    x = pixels[among].reshape(int(among.sum()), -1).astype(np.float32)
     if np.issubdtype(pixels.dtype, np.integer):
         x /= np.float32(data.largest)
-    return Source(x, labels.astype(np.int32), len(kept))
+    observed = _numbered(t[among], kept) if t is not y else None
+    return Source(x, _numbered(y[among], kept), len(kept), observed)
 
 
 def files(problem: RealData) -> tuple[Path, ...]:
     """The local files that load reads; none where it reads none. Raises InputError where one is missing."""
-    found = DATA_SETS[problem.name].files
-    return () if found is None else found(_folder(problem))
+    found, noise = DATA_SETS[problem.name].files, problem.noise
+    labels = (Path(noise.path).expanduser(),) if isinstance(noise, GivenNoise) else ()
+    require(
+        all(file.is_file() for file in labels), "noise.path", [str(f) for f in labels], "an existing file of labels"
+    )
+    return (*(() if found is None else found(_place(problem))), *labels)
 
 
-def _folder(problem: RealData) -> Path:
-    folder = Path(str(problem.path)).expanduser()
-    require(folder.is_dir(), "path", problem.path, f"an existing folder that holds the {problem.name} files")
-    return folder
+def _place(problem: RealData) -> Path:
+    place = Path(str(problem.path)).expanduser()
+    holds = (
+        "an existing .npz file" if problem.name == "own" else f"an existing folder that holds the {problem.name} files"
+    )
+    require(place.is_file() if problem.name == "own" else place.is_dir(), "path", problem.path, holds)
+    return place
+
+
+def _given(noise: GivenNoise, n: int, classes: int) -> np.ndarray:
+    """The observed labels of the first examples."""
+    t = label_files.read(noise.path, column=noise.column)
+    require(len(t) <= n, f"labels in {noise.path}", len(t), f"at most as many as the {n} examples")
+    require_labels(Path(noise.path), t, classes)
+    return t
 
 
 def _require_examples(labels: np.ndarray, kept: tuple[int, ...]) -> None:
@@ -89,9 +110,8 @@ def _require_examples(labels: np.ndarray, kept: tuple[int, ...]) -> None:
             raise InputError(f"classes must each have at least one example, class {c!r} has none")
 
 
-def _keep(pixels: np.ndarray, labels: np.ndarray, kept: tuple[int, ...]) -> Examples:
-    """Only the examples of the kept classes, whose labels become positions in `kept`."""
-    number = np.zeros(labels.max() + 1, np.int32)
+def _numbered(labels: np.ndarray, kept: tuple[int, ...]) -> np.ndarray:
+    """Positions of labels in `kept`."""
+    number = np.zeros(max(kept) + 1, np.int32)
     number[list(kept)] = np.arange(len(kept))
-    index = np.isin(labels, kept)
-    return pixels[index], number[labels[index]]
+    return number[labels]

@@ -10,7 +10,7 @@ import numpy as np
 
 from sims.data.label_noise import flip_binary, flip_classes
 from spec.clean_subset import CleanSubset
-from spec.problems import NoisyLinearTeacher, RealData, SignalNoiseMixture, SymmetricNoise
+from spec.problems import GivenNoise, NoisyLinearTeacher, RealData, SignalNoiseMixture, SymmetricNoise
 from spec.validation import InputError, require
 
 MARGIN = 5.0
@@ -36,10 +36,10 @@ class Data(NamedTuple):
     test: Split
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=("x", "y"), meta_fields=("classes",))
+@partial(jax.tree_util.register_dataclass, data_fields=("x", "y", "t"), meta_fields=("classes",))
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A loaded real data set: x (n, d), y (n,) classes.
+    """A loaded real data set: x (n, d), y (n,) classes, and t (n,) observed ones where they come with it.
 
     A JAX pytree whose `classes` is static, because it fixes shapes: a Source can be an argument of compiled code.
     """
@@ -47,6 +47,7 @@ class Source:
     x: Any
     y: Any
     classes: int
+    t: Any = None
 
 
 def require_precision(dtype: Any) -> None:
@@ -183,7 +184,11 @@ def _(
     inputs, labels = jnp.asarray(source.x, dtype), jnp.asarray(source.y, jnp.int32)
     parts = _parts(problem, labels, source.classes, jax.random.permutation(shuffle, len(labels)))
     (x, y), (x_v, y_v), (x_t, y_t) = ((inputs[i], labels[i]) for i in parts)
-    t = flip_classes(problem.noise, x, y, source.classes, flips)
+    if isinstance(problem.noise, GivenNoise):
+        require(source.t is not None, "source", source, "one with observed labels t, as sims.data.real_data.load gives")
+        t = jnp.asarray(source.t, jnp.int32)[parts[0]]
+    else:
+        t = flip_classes(problem.noise, x, y, source.classes, flips)
     return Data(Split(x, t, y), Split(x_v, y_v, y_v), Split(x_t, y_t, y_t))
 
 
