@@ -50,4 +50,29 @@ class LeNet(Checked):
         require(whole, "image", self.image, f"of a height and width that {halvings} divides")
 
 
-Network = Linear | TwoLayerLinear | Mlp | LeNet
+@dataclass(frozen=True)
+class ResNet(Checked):
+    """Residual blocks of two convolutions of width 3, means over all places, and a linear layer.
+
+    image: sizes and colours of the inputs, (length, colours) or (height, width, colours), which come flat in that
+    order. channels: those of every stage, each after the first with half the places. blocks: how many a stage has.
+    A block is relu(skip(h) + N W_2 relu(N W_1 h)), with N a normalisation by groups of channels, scaled and shifted;
+    skip is a 1 x 1 convolution where the shape changes. After He et al. (2016), with group normalisation (Wu and He,
+    2018) for their batch normalisation: the statistics of a batch make an output depend on the other examples, and
+    then there is no gradient of one example, which 1-SAM needs.
+    """
+
+    image: tuple[Count, ...]
+    channels: tuple[Count, ...] = (8, 16)
+    blocks: Count = 1
+    groups: Count = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(len(self.image) in (2, 3), "image", self.image, "(length, colours) or (height, width, colours)")
+        require(len(self.channels) > 0, "channels", self.channels, "of at least one stage")
+        whole = all(c % self.groups == 0 for c in self.channels)
+        require(whole, "groups", self.groups, f"a divisor of every one of the channels {self.channels}")
+
+
+Network = Linear | TwoLayerLinear | Mlp | LeNet | ResNet

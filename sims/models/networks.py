@@ -1,5 +1,6 @@
 """Networks as pairs of pure functions, with the parts that observables look at."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import singledispatch
 from typing import Any, Literal, NamedTuple
@@ -204,7 +205,11 @@ def _(network: Mlp, d: int, classes: int | None) -> Model:
 
 @build.register
 def _(network: LeNet, d: int, classes: int | None) -> Model:
-    height, width, colours = network.image
-    if height * width * colours != d:
-        raise InputError(f"image must hold {d} numbers, as the inputs of the problem do, got {network.image}")
+    require_image(network.image, d)
     return lenet(network, classes or 1)
+
+
+def require_image(image: tuple[int, ...], d: int) -> None:
+    """Raise InputError unless inputs of size d are images of these sizes."""
+    if math.prod(image) != d:
+        raise InputError(f"image must hold {d} numbers, as the inputs of the problem do, got {image}")
