@@ -115,7 +115,7 @@ NATURAL_NOISE = Experiment(
         FigureBinding(
             "xu2026.natural_noise",
             "NCSAM and SGD against SAM under the noise of Tables III to V",
-            "Differences to SAM in points (paired, ± 2 standard errors): test accuracy at the validated epoch, and "
+            "Differences to SAM in points, paired over seeds: test accuracy at the validated epoch, and "
             "mislabelled training examples fitted at the end.",
             draw.differences,
         ),
