@@ -133,3 +133,19 @@ def signs(dataset: xr.Dataset) -> Figure:
     axes[0, 1].plot(dataset["epoch"], dataset["threshold"], color="black")
     axes[0, 1].set(xlabel="step", ylabel="precision of equal signs", ylim=(0, 1))
     return figure
+
+
+def transition(dataset: xr.Dataset) -> Figure:
+    """The signal's margin and group along training for every n/d, and those of the transition theory, dotted."""
+    figure, axes = style.panels(2, width=3.6)
+    for alpha, tone in zip(dataset["alpha"].values, style.shades("1-SAM", dataset.sizes["alpha"]), strict=True):
+        at = dataset.sel(alpha=alpha)
+        axes[0, 0].plot(at["epoch"], at["margin"], color=tone, label=f"n/d = {alpha:g}")
+        axes[0, 1].step(at["epoch"], at["group"], color=tone, where="mid")
+    axes[0, 0].plot(at["epoch"], at["stated_margin"], color="black", linestyle=":", label="transition")
+    axes[0, 1].step(at["epoch"], at["stated_group"], color="black", linestyle=":", where="mid")
+    axes[0, 0].set(xlabel="step", ylabel="margin of the signal")
+    axes[0, 0].legend(fontsize=6)
+    axes[0, 1].set_yticks(range(3), list("ABC"))
+    axes[0, 1].set(xlabel="step", ylabel="group of the signal")
+    return figure

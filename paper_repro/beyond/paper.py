@@ -6,6 +6,7 @@ from paper_repro.beyond.claims import (
     family,
     flips,
     gains,
+    groups,
     network_collapse,
     network_rates,
     networks,
@@ -17,6 +18,7 @@ from paper_repro.beyond.experiments.phases import PHASES, SIGNALS, STRENGTHS
 from paper_repro.beyond.experiments.rules import RULES
 from paper_repro.beyond.experiments.shares import SHARES
 from paper_repro.beyond.experiments.signs import SIGN_CHANGES
+from paper_repro.beyond.experiments.transition import TRANSITION
 from paper_repro.registry import Paper, Statement
 
 CURVE = "theory.mean_field.prediction.at_end"
@@ -92,11 +94,20 @@ PAPER = Paper(
         Statement(
             "predicted, groups",
             "How SANER's groups change over training",
+            "theory.mean_field.prediction.at_end",
+            ("beyond.groups",),
+            "beyond.groups",
+            "holds",
+            "shares of coordinates checked in trainings after one and after four steps",
+        ),
+        Statement(
+            "predicted, transition",
+            "As n/d → 0 the signal passes through the groups in the order of the transition theory",
             None,
             (),
-            "beyond.groups",
+            "beyond.transition",
             "not shown here",
-            "predicted only, from the limit",
+            "the limit against the theory of orthogonal examples; see the table",
         ),
         Statement(
             "predicted, phases",
@@ -193,13 +204,14 @@ PAPER = Paper(
             "predicted only, from the limit; see the table",
         ),
     ),
-    experiments=(CURVES, RULES, PHASES, SIGNALS, STRENGTHS, SIGN_CHANGES, ENDS, NETWORKS, SHARES),
+    experiments=(CURVES, RULES, PHASES, SIGNALS, STRENGTHS, SIGN_CHANGES, TRANSITION, ENDS, NETWORKS, SHARES),
     claims=(
         *curves.CLAIMS,
         *family.CLAIMS,
         *ends.CLAIMS,
         *flips.CLAIMS,
         *gains.CLAIMS,
+        *groups.CLAIMS,
         *networks.CLAIMS,
         *network_rates.CLAIMS,
         *network_collapse.CLAIMS,

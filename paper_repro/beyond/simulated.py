@@ -3,6 +3,7 @@
 Drawing and reading are compiled once for every shape, whatever the rule; a rule adds its own few lines.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,11 +17,14 @@ from sims import rules
 from sims.data import sampling
 from sims.data.sampling import Split
 from sims.objectives import Batch, Minibatch
+from sims.rules.down_weighting import in_group
 from spec.problems import SignalNoiseMixture
+from spec.rules import Group
 from spec.training import Training
 
 FloatArray = NDArray[np.float64]
 NAMES = ("signal_overlap", "clean_loss", "mislabelled_loss", "noise_norm")
+GROUPS: tuple[Group, ...] = ("A", "B", "C")
 TOGETHER = 32  # trainings whose samples are held at a time
 
 
@@ -50,20 +54,30 @@ class Drawn(NamedTuple):
 
 def at_end(descent: Descent, seed: int, count: int) -> FloatArray:
     """NAMES at the end of training for every seed, (count, names)."""
-    return _read(descent, seed, count, slice(-1, None))[:, -1]
+    return _looked(descent, seed, count, lambda drawn, w: _seen(drawn.train, w[:, -1:]))[:, 0]
 
 
 def path(descent: Descent, seed: int, count: int) -> FloatArray:
     """NAMES before training and after every epoch, (count, epochs + 1, names)."""
-    return _read(descent, seed, count, slice(None))
+    return _looked(descent, seed, count, lambda drawn, w: _seen(drawn.train, w))
 
 
-def _read(descent: Descent, seed: int, count: int, when: slice) -> FloatArray:
+def group_shares(descent: Descent, seed: int, count: int) -> FloatArray:
+    """Shares of coordinates beside the signal in groups A, B and C of the ratio of the rule under the mask.
+
+    Before training and after every epoch, (count, epochs + 1, 3). That rule must carry no state.
+    """
+    traced, kind = jax.tree.flatten(descent.rule.base)
+    return _looked(descent, seed, count, lambda drawn, w: _grouped(kind, traced, drawn.train, w))
+
+
+def _looked(descent: Descent, seed: int, count: int, look: Callable[[Drawn, jax.Array], jax.Array]) -> FloatArray:
+    """What is seen of weights (seeds, epochs + 1, d), for every seed."""
     found = []
     for start in range(0, count, TOGETHER):
         keys = jax.random.split(jax.random.fold_in(jax.random.key(seed, impl="rbg"), start), TOGETHER)
         drawn = _drawn(descent.problem, descent.trusted, descent.scale, keys)
-        found.append(np.asarray(_seen(drawn.train, _trained(descent, drawn)[:, when])))
+        found.append(np.asarray(look(drawn, _trained(descent, drawn))))
     return np.concatenate(found)[:count]
 
 
@@ -122,3 +136,14 @@ def _seen(train: Split, w: jax.Array) -> jax.Array:
     shares = jnp.stack([~noisy, noisy], axis=1) / jnp.stack([jnp.sum(~noisy, 1), jnp.sum(noisy, 1)], axis=1)[..., None]
     losses = jnp.einsum("sgn,stn->stg", shares, jax.nn.softplus(-z))
     return jnp.concatenate([w[..., :1], losses, jnp.linalg.norm(w[..., 1:], axis=-1, keepdims=True)], axis=-1)
+
+
+@partial(jax.jit, static_argnums=0)
+def _grouped(kind: Any, traced: Any, train: Split, w: jax.Array) -> jax.Array:
+    rule = jax.tree.unflatten(kind, traced)
+
+    def shares(train: Split, w: jax.Array) -> jax.Array:
+        h, g, _ = rules.with_plain(rule, (), LINEAR, {"w": w}, Batch(train.x, train.t))
+        return jnp.stack([jnp.mean(in_group(group, g["w"][1:], h["w"][1:])) for group in GROUPS])
+
+    return jax.lax.map(lambda one: jax.lax.map(partial(shares, one[0]), one[1]), (train, w))

@@ -1,5 +1,6 @@
 """A ratio means something only if both sides compute the same: every peer of the benchmarks against ours."""
 
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -8,12 +9,14 @@ import numpy as np
 import pytest
 from cases import distance
 
-from benchmarks import kernels, meta_gradient, steps, sweeps, timing, torch_peers
+from benchmarks import kernels, mean_field, meta_gradient, steps, sweeps, timing, torch_peers
 from benchmarks.__main__ import main, plot, table
 from sims import tangent_kernel
 from sims.models import networks
+from spec.networks import Linear
 from spec.rules import Sam
 from spec.validation import InputError
+from theory.mean_field import curves
 
 
 @pytest.fixture
@@ -92,3 +95,12 @@ def test_unknown_sections_are_named():
         "got 'step'",
     ):
         main(["step"])
+
+
+def test_the_simulated_training_is_the_predicted_one():
+    """One training of d = 400: within five standard deviations of a coordinate of its weights, 1/sqrt(d)."""
+    problem = replace(mean_field.PROBLEM, n=800, d=400)
+    w = mean_field.simulated(Sam(0.05), problem, steps=6)
+    curve = curves(Sam(0.05), problem, replace(mean_field.TRAINING, epochs=6), Linear())
+    assert abs(float(w[0]) - float(curve["signal_overlap"][-1])) < 5 / 20
+    assert abs(float(jnp.linalg.norm(w[1:])) - float(curve["noise_norm"][-1])) < 5 / 20

@@ -11,7 +11,7 @@ from paper_repro.beyond.claims import curves as curve_claims
 from paper_repro.beyond.claims import ends as end_claims
 from paper_repro.beyond.claims import flips, gains, wrong
 from paper_repro.beyond.claims.whole import Model
-from paper_repro.beyond.experiments import curves, ends, phases, rules, signs
+from paper_repro.beyond.experiments import curves, ends, phases, rules, signs, transition
 from spec.rules import Sam
 from theory.mean_field import stopping
 
@@ -121,3 +121,12 @@ def test_flips_move_the_accuracy_by_its_slope(monkeypatch):
     monkeypatch.setattr(flips, "_accuracy", lambda Delta: 3 * Delta)
     law = flips.PROBLEM
     assert flips._stated(None) == pytest.approx(9 * law.Delta * (1 - law.Delta) / law.n)
+
+
+def test_the_order_of_groups_has_a_letter_for_each_phase():
+    values = {"margin": [0.0, 1.0, 2.0, 2.5], "stated_margin": [0.0, 1.0, 2.0, 3.0]}
+    groups = {"group": [0, 2, 2, 0], "stated_group": [0, 2, 1, 0]}
+    result = xr.Dataset({n: (("alpha", "epoch"), [v]) for n, v in (values | groups).items()}, {"alpha": [0.2]})
+    (table,) = transition.tables(result)
+    assert table.rows == (("0.2", "75 %", "ACA", "ACBA", "2.50", "3.00"),)
+    np.testing.assert_array_equal(transition._groups(np.array([1.5, 0.5, -0.5])), [0, 1, 2])

@@ -56,6 +56,7 @@ BEYOND = {
     for name in ["alpha", "c"]
 }
 BEYOND |= {"Phases.clean", "Phases.B", "Rules.clean", "Ends.decay", "Shares.B", "Shares.second", "base.alpha", "base.c"}
+BEYOND |= {f"Transition.{name}" for name in ("alpha", "kappa", "delta", "pace")}
 LAYERS = {f"{of}network.{name}" for of in ("", "base.") for name in ("v", "second")}
 # What is meant all the same, by the kind of the value that stands in the field.
 TAKEN = {

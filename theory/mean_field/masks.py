@@ -15,6 +15,7 @@ from spec.rules import DownWeight, Group, Only, OracleMask, RandomMask, Without,
 from spec.validation import InputError
 from theory.mean_field.examples import Examples, slope
 from theory.mean_field.rules import Direction, direction, entrywise, half_steps, require_closed, small_shards, start
+from theory.mean_field.weights import SIGNAL
 
 FloatArray = NDArray[np.float64]
 Entrywise = Callable[..., FloatArray]
@@ -30,9 +31,10 @@ def in_group(group: Group, g: FloatArray, h: FloatArray) -> NDArray[np.bool_]:
 
 
 def shares(batch: Examples, g: FloatArray, h: FloatArray) -> dict[str, float]:
-    """The share of coordinates in every group."""
+    """The share of coordinates in every group, and the ratio h/g of the signal's coordinate (0 where g = 0)."""
     entries = batch.space.entries(g), batch.space.entries(h)
-    return {f"share_{group}": float(np.mean(in_group(group, *entries))) for group in ("A", "B", "C")}
+    found = {f"share_{group}": float(np.mean(in_group(group, *entries))) for group in ("A", "B", "C")}
+    return found | {"signal_ratio": float(h[SIGNAL] / g[SIGNAL]) if g[SIGNAL] else 0.0}
 
 
 @require_closed.register(DownWeight)

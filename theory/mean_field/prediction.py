@@ -72,7 +72,7 @@ def at_end(names: Sequence[str], *arguments: Any, **options: Any) -> FloatArray:
     `beyond.rate`, `beyond.minibatches`, `beyond.l_sam`, `beyond.j_sam`, `beyond.m_sam`, `beyond.example_asam`,
     `beyond.batch_asam`, `beyond.gsam`, `beyond.fsam`, `beyond.vasso`, `beyond.down_weighted`, `beyond.without`,
     `beyond.only`, `beyond.margin_selected`, `beyond.randomly_selected`, `beyond.oracle_ascent`,
-    `beyond.oracle_batch_ascent`, `beyond.l2rw`, `beyond.fbr`, `beyond.signs`.
+    `beyond.oracle_batch_ascent`, `beyond.l2rw`, `beyond.fbr`, `beyond.signs`, `beyond.groups`.
     """
     end = curves(*arguments, **options).isel(epoch=-1)
     return np.array([float(end[name]) for name in names])

@@ -11,6 +11,7 @@ from spec.problems import SignalNoiseMixture
 from spec.rules import DownWeight, JacobianSam, LogitSam, RandomMask, Sam, Sgd
 from spec.training import Training
 from spec.validation import InputError
+from theory.down_weighting import transition
 from theory.logistic.mixture import mean_classifier_accuracy_limit
 from theory.mean_field import Accuracy, Start, curves
 
@@ -99,6 +100,21 @@ def test_many_examples_follow_the_population() -> None:
         mean = 0.7 * clean * (1 + x) + 0.3 * noisy * (x - 1)
         M -= 0.5 * float(weights @ mean) / np.sqrt(2 * np.pi)
     assert float(curve.signal_overlap[-1]) == pytest.approx(M, rel=1e-3)
+
+
+def test_few_examples_follow_the_transition_of_orthogonal_ones() -> None:
+    """n/d -> 0 at a fixed speed of memory over signal: the distance falls as n/d."""
+    n, Delta, kappa, errors = 200, 0.3, 0.1, []
+    for alpha in (0.2, 0.05):
+        problem = SignalNoiseMixture(
+            n=n, d=round(n / alpha), B=float(1 / np.sqrt(alpha * kappa * (1 - Delta))), Delta=Delta, noise="orthogonal"
+        )
+        rho = 1.5 / float(np.hypot(problem.B, problem.d**0.5))
+        curve = curves(Sam(rho), problem, Training(0.5 * alpha, 30), accuracy=QUICK)
+        model = transition.SignalMemory(n, problem.B, float(np.sqrt(problem.d - 1)), Delta)
+        stated = problem.B * transition.descend(model, rho, eta=0.5 * alpha, steps=30)[-1, 0]
+        errors.append(problem.B * float(curve.signal_overlap[-1]) - stated)
+    assert 0 < errors[1] < errors[0] / 3 < 0.05
 
 
 def test_margins_have_their_densities() -> None:
