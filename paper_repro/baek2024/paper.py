@@ -22,6 +22,7 @@ from paper_repro.baek2024.experiments.ablation import DIGITS, MNIST1D
 from paper_repro.baek2024.experiments.dependence import DEPENDENCE, DEPENDENCE_MNIST1D
 from paper_repro.baek2024.experiments.formulas import RATIO, UPWEIGHTING
 from paper_repro.baek2024.experiments.network_formulas import MARGIN_CEILING, NETWORK_DYNAMICS
+from paper_repro.baek2024.experiments.remarks import REMARKS
 from paper_repro.baek2024.experiments.shrinkage import SHRINKAGE
 from paper_repro.baek2024.experiments.toy import LINEAR_TOY
 from paper_repro.registry import Paper, Statement
@@ -227,6 +228,45 @@ PAPER = Paper(
             "1-SAM − SGD} and, on MNIST-1D, {dependence_mnist1d | noise rate Δ, 0 | 1-SAM − SGD} points too",
         ),
         Statement(
+            "Section 2, m-sharpness",
+            "SAM's robustness to label noise is that of small m: 1-SAM, not n-SAM",
+            "theory.logistic.mixture.shard_shift_at_zero",
+            ("baek2024.shard_shifts",),
+            "baek2024.remarks",
+            "holds in part",
+            "on digits, at one ρ for all m, the final gain over SGD is {remarks | m-sharpness, m = 1 | − first#2 | "
+            "interval} points at m = 1, {remarks | m-sharpness, m = 5 | − first#2 | interval} at 5, {remarks | "
+            "m-sharpness, m = 25 | − first#2 | interval} at 25 and {remarks | m-sharpness, m = 50 | − first#2 | "
+            "interval} for the whole batch of 50, as more mislabelled examples are fitted. At the validated epoch no "
+            "m gains beyond doubt ({range remarks | m-sharpness, m = * | − first})",
+        ),
+        Statement(
+            "remark on linear models",
+            "Weight decay has somewhat equivalent effects to SAM's logit scaling",
+            None,
+            (),
+            "baek2024.remarks",
+            "not shown here",
+            "not told apart from it at its best, on digits: 1-SAM at ρ = .4 gains {remarks | linear model, 1-SAM, ρ ="
+            " 0.4 | − first | interval} points at the validated epoch and {remarks | linear model, 1-SAM, ρ = 0.4 | −"
+            " first#2 | interval} at the end, a weight decay of .005 {remarks | linear model, decay 0.005 | − first |"
+            " interval} and {remarks | linear model, decay 0.005 | − first#2 | interval}, one of .02 {remarks | "
+            "linear model, decay 0.02 | − first | interval} and {remarks | linear model, decay 0.02 | − first#2 | "
+            "interval}. In high dimension both end at the mean classifier, by ways that differ "
+            "(beyond.shift_and_decay)",
+        ),
+        Statement(
+            "asked by a reviewer",
+            "What the penalty on activations and the last layer does without label noise",
+            None,
+            (),
+            "baek2024.remarks",
+            "not shown here",
+            "on digits no penalty gains beyond doubt without noise ({remarks | no label noise, SGD + 0.01 norms | − "
+            "first | interval} and {remarks | no label noise, SGD + 0.03 norms | − first | interval} points at the "
+            "validated epoch; 1-SAM {remarks | no label noise, 1-SAM | − first | interval})",
+        ),
+        Statement(
             "follows from Section 4.2",
             "Training of two-layer linear networks is a closed system; on signal plus noise it is four numbers",
             "theory.linear_networks.signal_noise.velocity",
@@ -252,6 +292,7 @@ PAPER = Paper(
         MARGIN_CEILING,
         NETWORK_DYNAMICS,
         SHRINKAGE,
+        REMARKS,
         DIGITS,
         MNIST1D,
         DEPENDENCE,

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from paper_repro.baek2024.experiments import ablation, dependence, formulas, network_formulas, shrinkage, toy
+from paper_repro.baek2024.experiments import ablation, dependence, formulas, network_formulas, remarks, shrinkage, toy
 from paper_repro.statistics import interval
+from spec.networks import Linear
 from spec.problems import SignalNoiseMixture
 from theory.logistic import mixture
 from theory.logistic import regression as logistic
@@ -206,3 +207,19 @@ def test_the_exact_ratio_is_clean_over_mislabelled():
     # Mislabelled examples have the lower margins, and so the larger gradients, under a classifier with the signal.
     assert formulas._exact_ratio(config, w, 0.1) < 0.2
     assert formulas._exact_ratio(config, -w, 0.1) > 5
+
+
+# ---------------------------------------------------------------- remarks
+
+
+def test_remarks_change_one_thing_in_each_block():
+    found = remarks.entries(remarks.Remarks())
+    blocks = {name: [e for e in found if e.block == name] for name in remarks.BLOCKS}
+    assert [e.label for e in found if e.label == "SGD"] == ["SGD"] * 3
+    assert all(entries[0].label == "SGD" for entries in blocks.values())
+    assert [e.unit.rule.sharpness for e in blocks["m-sharpness"][1:]] == ["example", 5, 25, 50]
+    decays = [e.unit.training.weight_decay for e in blocks["linear model"]]
+    assert decays == [5e-4, 5e-3, 2e-2, 5e-4, 5e-4]
+    assert [e.unit.rule.rho for e in blocks["linear model"][3:]] == [0.1, 0.4]
+    assert {e.unit.network for e in blocks["linear model"]} == {Linear()}
+    assert [e.unit.problem.noise.Delta for e in found] == [0.3] * 10 + [0.0] * 4

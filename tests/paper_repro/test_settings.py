@@ -71,11 +71,11 @@ TAKEN = {
     ("float", "-1"): {"Toy.alpha", "Composition.alpha", "network.overlap", "base.network.overlap"},
     ("tuple", "-1"): {"SignalMemory.alpha", "overlaps", "across", "network.v", "base.network.v"},
     ("tuple", "2.5"): {"C", "J", "rho", "rho_batch", "penalty", "overlaps", "eta", "beta", "ratios", "across"}
-    | {"strength", "multiples", "gamma"}
+    | {"strength", "multiples", "gamma", "Remarks.decay"}
     | BEYOND
     | LAYERS,
     ("tuple", "2**31"): {"J", "rho", "rho_batch", "penalty", "overlaps", "eta", "beta", "ratios", "across"}
-    | {"strength", "multiples", "gamma"}
+    | {"strength", "multiples", "gamma", "Remarks.decay"}
     | BEYOND
     | LAYERS,
     ("tuple", "twice the same"): {"network.v", "base.network.v", "network.hidden", "KernelBlocks.hidden", "start"},

@@ -101,7 +101,8 @@ def _gaussian_runs(sample: Sample) -> np.ndarray:
             params = model.init(start, jnp.float64)
             return split, {"W": params["W"], "v": params["v"] / jnp.linalg.norm(params["v"])}
 
-        split, params = jax.jit(jax.vmap(draw))(jax.random.split(jax.random.key(sample.seed), 6 * sample.count))
+        keys = jax.random.split(jax.random.key(sample.seed), 6 * sample.count)
+        split, params = jax.jit(partial(jax.lax.map, draw))(keys)  # one at a time compiles in a third of the time
         x, t, y, W, v = map(np.asarray, (split.x, split.t, split.y, params["W"], params["v"]))
         run = trained(Sam, NetworkCase(W, v, x, t, np.full(len(x), RHO)), RATE_TRAINING)
         seen = observed(run, t != y)

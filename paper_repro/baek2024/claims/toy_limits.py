@@ -13,6 +13,7 @@ from sims import objectives, rules
 from spec.claims import Claim, MonteCarlo, Mutant, Ordering, Sample
 from spec.problems import SignalNoiseMixture
 from spec.rules import Sam
+from spec.seeds import named_seed
 from theory.logistic import mixture
 
 TOY = SignalNoiseMixture(n=60, d=120, B=2.0, gamma=1.0, Delta=0.3, noise="orthogonal")
@@ -78,9 +79,13 @@ PLACES = ((TOY, 0.3), (TOY, 3.0), (LARGE, 3.0))
 
 def _final_gains(sample: Sample) -> np.ndarray:
     """Accuracy of 1-SAM less that of GD after the last step, paired, (three times as many seeds, places)."""
-    sample = replace(sample, count=3 * sample.count)  # the smallest of them is .01
-    last = [[_accuracies(law, sample, 1.0, r)[:, -1] for r in (rho, 0.0)] for law, rho in PLACES]
-    return np.stack([sam - gd for sam, gd in last], axis=1)
+    samples = [Sample(named_seed(f"{sample.seed}/{i}"), sample.count) for i in range(3)]  # the smallest of them is .01
+    return np.concatenate([[_final_gain(law, s, rho) for law, rho in PLACES] for s in samples], axis=1).T
+
+
+def _final_gain(law: SignalNoiseMixture, sample: Sample, rho: float) -> np.ndarray:
+    sam, gd = (_accuracies(law, sample, 1.0, r)[:, -1] for r in (rho, 0.0))
+    return sam - gd
 
 
 FINAL = Claim(
