@@ -103,17 +103,20 @@ def groups(dataset: xr.Dataset) -> Figure:
 
 
 def shares(dataset: xr.Dataset) -> Figure:
-    """Gains over SGD for every setting, a mark for every rule: at the best stopping left, at the end right."""
-    figure, axes = style.panels(2, width=3.4, height=0.28 * dataset.sizes["point"] + 1.0)
-    places = np.arange(dataset.sizes["point"])
+    """Gains over SGD for every setting, a mark for every rule and a line for its simulations: best left, end right."""
+    figure, axes = style.panels(2, width=3.4, height=0.36 * dataset.sizes["point"] + 1.0)
+    places, largest = np.arange(dataset.sizes["point"]), int(dataset["size"].argmax())
     for panel, reading, title in zip(axes[0], ("best", "last"), ("best stopping", "end"), strict=True):
-        for rule in dataset["rule"].values[1:]:
+        for k, rule in enumerate(dataset["rule"].values[1:]):
             gain, fallen = dataset[f"{reading}_gain"].sel(rule=rule), dataset["collapsed"].sel(rule=rule)
-            known = str(rule) if rule != "norm" else "SGD + norms"
+            known, height = str(rule) if rule != "norm" else "SGD + norms", places + 0.15 * (k - 1.5)
             tones = np.where(fallen.values > 0, "none", style.colour(known))
             panel.scatter(
-                gain.values, places, 22, tones, style.marker(known)[0], edgecolors=style.colour(known), label=rule
+                gain.values, height, 14, tones, style.marker(known)[0], edgecolors=style.colour(known), label=rule
             )
+            marks = dataset[f"simulated_{reading}_gain"].isel(size=largest).sel(rule=rule)
+            mean, half = style.mean_and_interval(marks.transpose("seed", "point"))
+            panel.errorbar(mean, height, xerr=half, fmt="none", ecolor=style.colour(known), linewidth=0.8)
         panel.axvline(0, color="0.6")
         panel.set_yticks(places, [str(name) for name in dataset["point"].values])
         panel.set(title=title, xlabel="gain over SGD (points)")

@@ -16,9 +16,9 @@ from paper_repro.beyond.experiments import networks, shares
 def test_shares_are_gains_over_sgd_in_points_and_settings_differ_in_one_thing():
     config = shares.Shares()
     found = shares.points(config)
-    assert [point.name for point in found][:3] == ["base", "c = 0.5", "c = 2"]
-    assert found[2].config == replace(config.base, c=2.0)
-    assert found[-1].config.network == replace(config.base.network, second=0.1)
+    assert [point.name for point in found][:4] == ["base", "teacher", "c = 0.5", "c = 2"]
+    assert found[3].config == replace(config.base, c=2.0)
+    assert found[-2].config.network == replace(config.base.network, second=0.1)
     made = xr.Dataset({"last": ("rule", [0.6, 0.65])}, {"rule": ["SGD", "L-SAM"]})
     np.testing.assert_allclose(shares.gains(made, "last"), [0, 5])
 
