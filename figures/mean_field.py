@@ -105,7 +105,7 @@ def groups(dataset: xr.Dataset) -> Figure:
 def shares(dataset: xr.Dataset) -> Figure:
     """Gains over SGD for every setting, a mark for every rule and a line for its simulations: best left, end right."""
     figure, axes = style.panels(2, width=3.4, height=0.36 * dataset.sizes["point"] + 1.0)
-    places, largest = np.arange(dataset.sizes["point"]), int(dataset["size"].argmax())
+    places, largest = np.arange(dataset.sizes["point"]), int(np.argmax(dataset["size"].values))
     for panel, reading, title in zip(axes[0], ("best", "last"), ("best stopping", "end"), strict=True):
         for k, rule in enumerate(dataset["rule"].values[1:]):
             gain, fallen = dataset[f"{reading}_gain"].sel(rule=rule), dataset["collapsed"].sel(rule=rule)

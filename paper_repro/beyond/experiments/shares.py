@@ -213,10 +213,12 @@ def _distances(dataset: xr.Dataset) -> Table:
     dataset = dataset.sel(rule=list(NAMES[1:]))
     rows, kept = [], dataset["collapsed"] == 0
     for d in dataset["size"].values:
-        marks = [dataset[f"simulated_{reading}_gain"].sel(size=d) for reading in ("best", "last")]
-        lines = [dataset[f"{reading}_gain"] for reading in ("best", "last")]
-        gap = np.stack([np.abs(m.mean("seed") - line).where(kept) for m, line in zip(marks, lines, strict=True)])
-        error = np.stack([m.std("seed", ddof=1) / m.sizes["seed"] ** 0.5 for m in marks])
+        gaps, errors = [], []
+        for reading in ("best", "last"):
+            marks = dataset[f"simulated_{reading}_gain"].sel(size=d)
+            gaps.append(abs(marks.mean("seed") - dataset[f"{reading}_gain"]).where(kept).values)
+            errors.append((marks.std("seed", ddof=1) / marks.sizes["seed"] ** 0.5).values)
+        gap, error = np.stack(gaps), np.stack(errors)
         known = np.isfinite(gap)
         within = int(np.sum(gap[known] <= 3 * error[known]))
         median = float(np.median(gap[known]))
