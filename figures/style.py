@@ -123,6 +123,18 @@ def save(draw: Callable[[xr.Dataset], Figure], dataset: xr.Dataset, path: Path) 
     return png.getvalue()
 
 
+def export(draw: Callable[[xr.Dataset], Figure], dataset: xr.Dataset, path: Path, width: float) -> None:
+    """Draw for a paper, `width` inches wide, letters as large as ever; the path ends in pdf, svg or png."""
+    with mpl.rc_context(RC):
+        figure = draw(dataset)
+        for axes in figure.axes:
+            _plain_decades(axes)
+        figure.set_size_inches(width, width * figure.get_figheight() / figure.get_figwidth())
+        metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, metadata=metadata[path.suffix[1:]])
+
+
 def _plain_decades(axes: Axes) -> None:
     """Logarithmic axes of two decades and more have ticks at decades only: all others take most of drawing's time."""
     for axis in (axes.xaxis, axes.yaxis):

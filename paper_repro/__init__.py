@@ -1,7 +1,7 @@
 """Where theory, simulation and figures meet: papers with their claims and experiments, and what runs, judges and shows.
 
 __main__, console, settings              the command line
-catalogue, costs, user_cache             what there is, for a list in no time; how long it takes; a folder for both
+catalogue, lookup, costs, user_cache     what there is, found in no time; how long it takes; a folder for both
 executors, compiling                     the processes that compute; what compiling takes, compiled programs kept
 registry, papers                         what a paper consists of, and every paper
 workflow, feasible, explore              run experiments and check claims; what can be known first; runs in memory

@@ -16,13 +16,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from paper_repro import __version__, catalogue, console
+from paper_repro import __version__, catalogue, console, lookup
 from paper_repro.registry import PRESETS
 from paper_repro.settings import Written
-from spec.validation import InputError, NonFiniteError, require_choice, require_integer
+from spec.validation import InputError, NonFiniteError, require, require_choice, require_integer
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -31,7 +30,21 @@ app = typer.Typer(
     "`repro run baek2024.digits --seeds 16`, `repro check baek2024.lemma_3_1`.",
 )
 
-Ids = Annotated[list[str] | None, typer.Argument(help="IDs from `repro list`, or a paper's key; none: everything.")]
+
+def _completed(incomplete: str) -> list[str]:
+    """The IDs that begin so, for the shell."""
+    known = catalogue.read()
+    names = [
+        n for kind in (catalogue.PAPER, catalogue.EXPERIMENT, catalogue.CLAIM) for n in catalogue.known(known, kind)
+    ]
+    return [name for name in dict.fromkeys(names) if name.startswith(incomplete)]
+
+
+Ids = Annotated[
+    list[str] | None,
+    typer.Argument(help="IDs from `repro list`, or a paper's key; none: everything.", autocompletion=_completed),
+]
+Needed = Annotated[list[str], typer.Argument(help="IDs from `repro list`.", autocompletion=_completed)]
 Preset = Annotated[str, typer.Option(help="smoke (seconds), standard (minutes), full (hours, all controls).")]
 Seeds = Annotated[int | None, typer.Option(help="Number of seeds instead of the preset's.", metavar="N")]
 Out = Annotated[
@@ -68,10 +81,41 @@ def options(
 
 
 @app.command("list")
-def list_(ids: Ids = None) -> None:
-    """Show experiments with their settings, and claims with their statements."""
+def list_(
+    ids: Ids = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every experiment, and every claim with its statement.")] = False,
+    out: Out = Path("results"),
+) -> None:
+    """Show papers with their statements' statuses and experiments with their cost; of given IDs, all there is."""
     catalogue.require_known(ids or [])
-    console.show_list(catalogue.read(), ids or [])
+    if all_:
+        console.show_everything(catalogue.read())
+        return
+    lines = [line for name in ids or [] for line in lookup.shown(catalogue.read(), name, out)]
+    console.show_lines(lines or [*lookup.overview(catalogue.read()), "More: repro list --all, repro show ID"])
+
+
+@app.command()
+def show(ids: Needed, out: Out = Path("results")) -> None:
+    """Show all there is of an ID: formula, file and line, figure, last verdict, settings and presets."""
+    list_(ids, all_=False, out=out)
+
+
+@app.command()
+def find(words: Annotated[list[str], typer.Argument(help="Words, e.g. `shrinkage last layer`.")]) -> None:
+    """Find statements, claims, experiments and symbols that have all the words."""
+    matches = lookup.find(catalogue.read(), words)
+    if not matches:
+        raise InputError(f"WORDS must all occur in one entry, got {' '.join(words)!r}, which none has; try fewer")
+    console.show_matches(matches)
+
+
+@app.command()
+def explain(ids: Needed) -> None:
+    """Say in words what a claim says, how it is checked and what the check must reject."""
+    catalogue.require_known(ids, catalogue.CLAIM)
+    for name in ids:
+        console.show_lines(lookup.explained(catalogue.read(), name))
 
 
 @app.command()
@@ -144,6 +188,38 @@ def reference_(
             typer.echo("\n  ".join([str(reference.path(experiment.id)), *changed]))
     if differences:
         raise typer.Exit(1)
+
+
+@app.command()
+def diff(ids: Needed, out: Out = Path("results")) -> None:
+    """Compare the tables of results with the reference numbers, cell by cell. Exit code 1 where any differs."""
+    catalogue.require_known(ids, catalogue.PAPER, catalogue.EXPERIMENT)
+    papers, _ = _computing()
+    from paper_repro import reference
+
+    found = [(e.id, reference.differences(e, out)) for e in papers.chosen_experiments(ids)]
+    for name, lines in found:
+        console.show_lines([name, *(f"  {line}" for line in lines or ["no cell differs"])])
+    if any(lines for _, lines in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    figure: Annotated[str, typer.Argument(help="ID of a figure, see `repro show EXPERIMENT`.")],
+    format_: Annotated[str, typer.Option("--format", help="pdf, svg, png, or csv: the numbers.")] = "pdf",
+    width: Annotated[float, typer.Option(help="Inches: 3.25 is a usual column, 6.75 a page.")] = 6.75,
+    out: Out = Path("results"),
+    kept: Annotated[bool, typer.Option("--kept", help="Of the reference evidence, not of the results.")] = False,
+) -> None:
+    """Write a figure for a paper into the current folder."""
+    require_choice("--format", format_, ("pdf", "svg", "png", "csv"))
+    require(1 <= width <= 20, "--width", width, "from 1 to 20")
+    catalogue.require_known([figure], catalogue.FIGURE)
+    _computing()
+    from paper_repro import drawing
+
+    console.show_lines([str(drawing.export(figure, Path.cwd(), out=None if kept else out, kind=format_, width=width))])
 
 
 @app.command("all")

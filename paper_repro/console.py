@@ -22,11 +22,11 @@ from rich.progress import (
 from rich.table import Table
 
 from paper_repro import costs
+from paper_repro.lookup import Match
 from paper_repro.registry import Experiment
 from spec.claims import Claim, Verdict
 from spec.validation import InputWarning
 
-LISTED = ("experiments", "claims")
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -48,34 +48,27 @@ def show_warning(message: Warning | str, category: type[Warning], *_: Any) -> No
     note(f"warning: {message}" if category is InputWarning else f"{category.__name__}: {message}")
 
 
-def show_list(catalogue: dict[str, Any], ids: Sequence[str]) -> None:
-    """All experiments and claims; for given ids, every setting and statement in full."""
+def show_everything(catalogue: dict[str, Any]) -> None:
+    """All experiments and claims with their statements."""
     for paper in catalogue["papers"]:
-        shown = {kind: [e for e in paper[kind] if not ids or {e["id"], paper["key"]} & set(ids)] for kind in LISTED}
-        if not any(shown.values()):
-            continue
         out.print(f"[bold]{paper['key']}[/bold]  {paper['citation']}  {paper['url']}\n")
-        for experiment in shown["experiments"]:
+        for experiment in paper["experiments"]:
             out.print(f"  experiment [cyan]{experiment['id']}[/cyan]  {escape(experiment['title'])}")
-            if ids:
-                settings = ", ".join(_flat("", experiment["presets"]["standard"]))
-                out.print(f"    {experiment['question']}\n    settings (standard): {settings}", markup=False)
-        for claim in shown["claims"]:
+        for claim in paper["claims"]:
             out.print(f"  claim      [green]{claim['id']}[/green]")
             out.print(f"    {claim['statement']}", markup=False)
-            if ids:
-                details = (claim["source"], claim["regime"], claim["theory"], f"figure {claim['figure']}")
-                out.print("    " + "\n    ".join(details), markup=False)
 
 
-def _flat(prefix: str, value: Any) -> Iterator[str]:
-    """Settings by dotted name."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            if name != "record":
-                yield from _flat(f"{prefix}.{name}" if prefix else name, inner)
-    else:
-        yield f"{prefix}={value}"
+def show_lines(lines: Sequence[str]) -> None:
+    """Text as it is."""
+    for line in lines:
+        out.print(line, markup=False)
+
+
+def show_matches(matches: Sequence[Match]) -> None:
+    """What was found, a line each."""
+    for match in matches:
+        out.print(f"{match.kind:10} [cyan]{escape(match.name)}[/cyan]  {escape(match.says)}")
 
 
 def show_plan(configs: Sequence[tuple[Experiment, Any]], preset: str) -> None:
@@ -84,25 +77,17 @@ def show_plan(configs: Sequence[tuple[Experiment, Any]], preset: str) -> None:
     for head in ("experiment", "parts", "seeds", "about"):
         table.add_column(head, no_wrap=True)
     for experiment, config in configs:
-        about = _minutes(costs.estimate(experiment.id, preset))
+        about = _cost(costs.estimate(experiment.id, preset))
         table.add_row(experiment.id, str(experiment.units(config)), str(config.seeds), about)
     known = [seconds for e, _ in configs if (seconds := costs.estimate(e.id, preset)) is not None]
-    table.add_row("together", "", "", _minutes(sum(known) if len(known) == len(configs) else None))
+    table.add_row("together", "", "", _cost(sum(known) if len(known) == len(configs) else None))
     # Whole lines, however narrow the terminal, or the 80 columns of a pipe.
     needed = Measurement.get(out, out.options.update(max_width=1000), table).maximum
     Console(file=out.file, width=max(needed, out.width), soft_wrap=True, highlight=False).print(table)
 
 
-def _minutes(seconds: float | None) -> str:
-    if seconds is None:
-        return "not known"
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 90
-        else f"{seconds / 60:.0f} min"
-        if seconds < 5400
-        else f"{seconds / 3600:.1f} h"
-    )
+def _cost(seconds: float | None) -> str:
+    return "not known" if seconds is None else costs.in_words(seconds)
 
 
 class Bars:

@@ -20,6 +20,13 @@ def estimate(experiment: str, preset: str) -> float | None:
     return None
 
 
+def in_words(seconds: float) -> str:
+    """Seconds, minutes or hours."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def remember(experiment: str, preset: str, seconds: float) -> None:
     """Keep the time of a whole run on this machine, where it can be kept."""
     costs = _read(_own())

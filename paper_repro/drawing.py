@@ -12,10 +12,11 @@ from pathlib import Path
 import xarray as xr
 
 from figures import style
-from paper_repro import keys, reference, user_cache
+from paper_repro import keys, papers, reference, user_cache
 from paper_repro.files import write_atomically, writing
 from paper_repro.registry import Experiment
 from paper_repro.source import ROOT
+from spec.validation import InputError
 
 
 def figures(experiment: Experiment, dataset: xr.Dataset, folder: Path) -> None:
@@ -23,6 +24,32 @@ def figures(experiment: Experiment, dataset: xr.Dataset, folder: Path) -> None:
     with writing(folder):
         for figure in experiment.figures:
             style.save(figure.draw, dataset, folder / figure.id)
+
+
+def export(figure: str, folder: Path, *, out: Path | None, kind: str, width: float) -> Path:
+    """A figure of the result in `out` (None: of the reference evidence), or its numbers, as a file in the folder.
+
+    Raises InputError where there is no such result.
+    """
+    experiment = next(e for e in papers.experiments() if figure in {f.id for f in e.figures})
+    (binding,) = (f for f in experiment.figures if f.id == figure)
+    dataset = reference.result(experiment, out) if out is not None else _kept_data(experiment)
+    target = folder / f"{figure}.{kind}"
+    with writing(target):
+        if kind == "csv":
+            numbers(dataset, target)
+        else:
+            style.export(binding.draw, dataset, target, width)
+    return target
+
+
+def _kept_data(experiment: Experiment) -> xr.Dataset:
+    found = reference.read(experiment.id)
+    if found is None or found["data"] is None:
+        raise InputError(
+            f"--kept must name a figure whose data are kept, got one of {experiment.id}, of which none are"
+        )
+    return found["data"]
 
 
 def kept(experiment: Experiment, dataset: xr.Dataset, out: Path) -> None:

@@ -47,14 +47,13 @@ def keep(experiment: Experiment, out: Path, *, force: bool = False) -> list[str]
     Returns what changed against the numbers kept before, a line for each. Raises InputError where there is no such
     result, and, without force, where it is not one of the full preset by the present code.
     """
-    result = out / f"{experiment.id}.nc"
-    if not result.exists():
-        raise InputError(f"--out must hold a result of {experiment.id} (run it first), got '{out}'")
+    found = result(experiment, out)
     try:
-        dataset = compact(experiment, load(result))
+        dataset = compact(experiment, found)
         content = _content(experiment, dataset)
     except (ValueError, LookupError, AttributeError) as error:
-        raise InputError(f"{result} must be a result of this version, got one that is not ({error})") from None
+        what = f"{out / experiment.id}.nc must be a result of this version, got one that is not ({error})"
+        raise InputError(what) from None
     old = path(experiment.id)
     changed = _changes(_parsed(old)["tables"], content["tables"]) if old.exists() else ["no numbers were kept before"]
     if not force:
@@ -84,6 +83,30 @@ def check(experiment: Experiment) -> list[str]:
         return []
     changed = _changes(_parsed(path(experiment.id))["tables"], [t._asdict() for t in kept["tables"]])
     return [line for line in (*changed, kept["state"]) if line not in ("nothing changed", CURRENT)]
+
+
+def differences(experiment: Experiment, out: Path) -> list[str]:
+    """The cells in which the result in `out` differs from the reference numbers, and first whether its settings do.
+
+    Raises InputError where one of both is missing.
+    """
+    kept = read(experiment.id)
+    if kept is None:
+        raise InputError(f"ID must be that of an experiment with reference numbers, got {experiment.id!r}, without any")
+    dataset = result(experiment, out)
+    there, here = kept["config"], json.loads(dataset.attrs["config"])
+    names = [name for name in there.keys() | here.keys() if there.get(name) != here.get(name)]
+    cells = _changes(list(kept["tables"]), [t._asdict() for t in experiment.tables(dataset)])
+    settings = [f"settings: {', '.join(sorted(names))} (see `repro show {experiment.id}`)"] if names else []
+    return [*settings, *(line for line in cells if line != "nothing changed")]
+
+
+def result(experiment: Experiment, out: Path) -> xr.Dataset:
+    """The result of an experiment in a folder. Raises InputError where there is none."""
+    path = out / f"{experiment.id}.nc"
+    if not path.exists():
+        raise InputError(f"--out must hold a result of {experiment.id} (run it first), got '{out}'")
+    return load(path)
 
 
 @contextmanager

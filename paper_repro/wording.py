@@ -6,8 +6,10 @@ pages/explorer.toml  [formulas]  for those of the explorer's panels
 """
 
 import ast
+import inspect
 import tomllib
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,6 +55,14 @@ def formula(page: str, theory: str) -> Formula:
     latex = formulas(page).get(theory)
     typeset = converter.convert(latex, display="block") if latex else ""
     return Formula(Markup(typeset), says, f"{file.relative_to(ROOT)}:{line}", file.as_uri())
+
+
+def place_of(function: Callable[..., Any]) -> str:
+    """File and line of a function of the project, whatever wraps it."""
+    while isinstance(function, partial):
+        function = function.func
+    code = inspect.unwrap(function).__code__
+    return f"{Path(code.co_filename).relative_to(ROOT)}:{code.co_firstlineno}"
 
 
 @cache

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from paper_repro import __main__ as cli
-from paper_repro import papers
+from paper_repro import catalogue, lookup, papers
 from paper_repro.baek2024.claims.gradients import CLOSED_FORM
 from paper_repro.baek2024.claims.predicted_gradients import closed_form
 from paper_repro.files import load
+from spec.claims import Claim
 from spec.rules import Sam
 
 
@@ -40,18 +41,93 @@ def repro(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     return call
 
 
-def test_list_shows_every_experiment_and_claim(repro) -> None:
+def test_list_is_short_and_all_of_it_on_demand(repro) -> None:
     shown = repro("list").out
-    assert "baek2024.digits" in shown
-    assert "baek2024.lemma_3_1" in shown
+    assert len(shown.splitlines()) < 40
+    assert all(e.id in shown for e in papers.experiments())
+    everything = repro("list", "--all").out
+    assert all(found.id in everything for found in (*papers.experiments(), *papers.claims()))
 
 
 def test_list_of_one_shows_its_settings(repro) -> None:
     assert "training.eta=0.1" in repro("list", "baek2024.digits").out
 
 
+def test_show_has_formula_place_figure_and_verdict(repro, tmp_path: Path) -> None:
+    repro("check", "baek2024.robust_loss", "--preset", "smoke", "--out", tmp_path)
+    shown = repro("show", "baek2024.robust_loss", "baek2024", "--out", tmp_path).out
+    place = re.search(r"^formula  theory\.logistic\.regression\.robust_loss  \((\S+):(\d+)\)$", shown, re.M)
+    assert place
+    assert "def robust_loss" in (catalogue.ROOT / place[1]).read_text().splitlines()[int(place[2]) - 1]
+    assert re.search(r"^verdict  holds at the smoke preset: relative error", shown, re.M)
+    assert re.search(r"^figure   baek2024\.\w+ \(not drawn in ", shown, re.M)
+    assert papers.PAPERS[0].citation in shown
+    assert "verdict  none in" in repro("show", "xu2026.split", "--out", tmp_path).out
+
+
+@pytest.mark.parametrize("claim", papers.claims(), ids=lambda c: c.id)
+def test_every_claim_is_explained_in_words(claim: Claim) -> None:
+    words = "\n".join(lookup.explained(catalogue.read(), claim.id))
+    assert claim.statement in words
+    assert all(mutant.wrong in words for mutant in claim.mutants)
+    assert not re.search(r"{|}|None\b.*is the formula", words.replace(claim.statement, ""))
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "name"),
+    [
+        (("last", "layer", "shrinks"), "claim", "baek2024.last_layer_decay"),
+        (("LEMMA", "3.1"), "statement", "baek2024, Lemma 3.1"),
+        (("ablation", "digits"), "experiment", "baek2024.digits"),
+        (("rho", "ascent"), "symbol", "baek2024, ρ"),
+    ],
+)
+def test_words_find_statements_claims_experiments_and_symbols(words, kind, name) -> None:
+    assert (kind, name) in {(m.kind, m.name) for m in lookup.find(catalogue.read(), words)}
+
+
+def test_words_that_no_entry_has_are_a_sentence(repro) -> None:
+    ended = repro("find", "nonsense", "rho")
+    assert ended.code == 2
+    assert ended.err.startswith("error: WORDS must all occur in one entry, got 'nonsense rho'")
+
+
+def test_ids_complete() -> None:
+    assert cli._completed("baek2024.lemma") == ["baek2024.lemma_3_1"]
+    assert "baek2024" in cli._completed("")
+
+
+def test_figures_are_exported_as_wide_as_asked(repro, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    repro("run", "baek2024.upweighting", "--preset", "smoke", "--out", "here")
+    ended = repro("export", "baek2024.upweighting", "--format", "svg", "--width", "3.25", "--out", "here")
+    assert ended.code == 0
+    assert 'width="234pt"' in (tmp_path / "baek2024.upweighting.svg").read_text()
+    assert repro("export", "baek2024.upweighting", "--out", "here").code == 0
+    assert (tmp_path / "baek2024.upweighting.pdf").read_bytes().startswith(b"%PDF")
+    repro("export", "baek2024.upweighting", "--format", "csv", "--out", "here")
+    assert "simulated_amplification" in (tmp_path / "baek2024.upweighting.csv").read_text()
+    assert "--out must hold a result of" in repro("export", "baek2024.upweighting", "--out", "there").err
+    assert "--kept must name a figure whose data" in repro("export", "baek2024.upweighting", "--kept").err
+
+
+def test_results_are_compared_with_the_reference(repro, tmp_path: Path) -> None:
+    repro("run", "luong2026.signal_memory", "--preset", "smoke", "--out", tmp_path)
+    ended = repro("diff", "luong2026.signal_memory", "--out", tmp_path)
+    assert ended.code == 1
+    assert re.search(r"^  settings: .*steps", ended.out, re.M)
+    assert " -> " in ended.out
+
+
+def test_a_reader_that_stops_early_ends_the_list_without_a_word() -> None:
+    command = f"{sys.executable} -m paper_repro list --all | head -1"
+    ended = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert len(ended.stdout.splitlines()) == 1
+    assert ended.stderr == ""
+
+
 def test_help_needs_no_manual(repro) -> None:
-    for command in ("list", "run", "check", "report", "all"):
+    for command in ("list", "find", "show", "explain", "run", "check", "report", "diff", "export", "all"):
         assert command in repro("--help").out
     shown = repro("run", "--help").out
     for option in ("--preset", "--seeds", "--out", "--resume", "--fresh", "--set", "--jobs"):
