@@ -30,9 +30,9 @@ def read() -> dict[str, Any]:
             return dict(content)
     except (OSError, ValueError, KeyError, TypeError):
         pass  # not there yet, or not ours: made again
-    content = {"state": state, "papers": _papers()}
-    user_cache.keep(kept, json.dumps(content))
-    return content
+    text = json.dumps({"state": state, "papers": _papers()})
+    user_cache.keep(kept, text)
+    return dict(json.loads(text))
 
 
 def known(catalogue: dict[str, Any], kind: str) -> list[str]:

@@ -10,7 +10,19 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from paper_repro import cluster, console, evidence, files, keys, page, papers, reference, user_cache, verdicts, workflow
+from paper_repro import (
+    cluster,
+    costs,
+    evidence,
+    files,
+    keys,
+    page,
+    papers,
+    reference,
+    user_cache,
+    verdicts,
+    workflow,
+)
 from paper_repro.explore import InMemory
 from paper_repro.luong2026.experiments import toy
 from spec.claims import Claim, MutantVerdict, Verdict
@@ -90,7 +102,7 @@ def test_a_papers_key_stands_for_all_of_its_experiments_and_claims() -> None:
 
 
 def test_times_are_told_in_their_unit() -> None:
-    assert [console._minutes(s) for s in (89, 600, 7200)] == ["89 s", "10 min", "2.0 h"]
+    assert [costs.in_words(s) for s in (89, 600, 7200)] == ["89 s", "10 min", "2.0 h"]
 
 
 def test_the_cache_is_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

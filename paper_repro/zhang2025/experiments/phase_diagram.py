@@ -83,7 +83,9 @@ PHASE_DIAGRAM = Experiment(
     question="At which noise rates and speeds of the weights are mislabelled examples filtered, clean ones amplified?",
     config={
         "smoke": PhaseDiagram(ratios=(0.01, 1.0), p=(0.2, 0.6), steps=200),
-        "standard": PhaseDiagram(),
+        "standard": PhaseDiagram(
+            ratios=tuple(float(r) for r in np.geomspace(1e-3, 10, 9)), p=(0.1, 0.3, 0.5, 0.7, 0.9), steps=2000
+        ),
         "full": PhaseDiagram(ratios=tuple(float(r) for r in np.geomspace(1e-4, 10, 41)), steps=40000),
     },
     run=lambda config, parts: parts.map(run_phase_diagram, [config])[0],
