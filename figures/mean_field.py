@@ -23,6 +23,19 @@ def curves(dataset: xr.Dataset) -> Figure:
     return figure
 
 
+def lines(dataset: xr.Dataset) -> Figure:
+    """Predicted curves of networks, a line for every rule: test accuracy, mislabelled examples, the last layer."""
+    figure, axes = style.panels(3, width=3.0, height=2.6)
+    shown = (("test_accuracy", "test accuracy"), ("mislabelled_accuracy", "mislabelled, fit"), ("last_norm", "‖v‖"))
+    for panel, (name, label) in zip(axes[0], shown, strict=True):
+        for k, method in enumerate(dataset["method"].values):
+            values = dataset[name].isel(run=k)
+            panel.plot(dataset["epoch"], values, color=style.colour(str(method)), label=str(method))
+        panel.set(xlabel="step", ylabel=label)
+    axes[0, 0].legend(fontsize=6)
+    return figure
+
+
 def finite_size(dataset: xr.Dataset) -> Figure:
     """Root mean square error of the test accuracy against d, a line for every rule."""
     figure, axes = style.panels(1, width=4.0)

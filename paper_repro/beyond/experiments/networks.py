@@ -106,16 +106,20 @@ def exact(descent: Descent, found: Trace) -> np.ndarray:
     return np.vectorize(one, signature="(k),(k),(k,k)->()")(found.v, found.signal, found.gram)
 
 
+def predicted(config: Networks, parts: Parts) -> xr.Dataset:
+    """The curves of all rules at the largest size, (run, epoch)."""
+    accuracy, chosen = Accuracy(config.samples, 4, "beyond.networks"), descents(config, max(config.sizes))
+    found = xr.concat(parts.map(predict, [Predicted(one, accuracy) for one in chosen]), dim="run")
+    return found.assign_coords(method=("run", [one.rule.name for one in chosen]))
+
+
 def run(config: Networks, parts: Parts) -> xr.Dataset:
     """Both sides; dimensions run, epoch and, of the simulation, size and seed."""
-    accuracy = Accuracy(config.samples, 4, "beyond.networks")
-    chosen = descents(config, max(config.sizes))
-    stated = xr.concat(parts.map(predict, [Predicted(one, accuracy) for one in chosen]), dim="run")
+    stated = predicted(config, parts)
     found = parts.map(simulate, [Simulated(tuple(descents(config, d)), config.seeds) for d in config.sizes])
     simulated = xr.concat(found, dim="size").assign_coords(size=list(config.sizes))
     data = {f"predicted_{name}": stated[name] for q in QUANTITIES for name in (q, f"{q}_error")}
-    data |= {f"simulated_{name}": simulated[name] for name in QUANTITIES}
-    whole = xr.Dataset(data).assign_coords(method=("run", [one.rule.name for one in chosen]))
+    whole = xr.Dataset(data | {f"simulated_{name}": simulated[name] for name in QUANTITIES})
     return whole.assign(error=curves.errors(whole))
 
 
