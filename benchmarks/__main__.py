@@ -1,8 +1,8 @@
 """What things cost, as ratios measured in one run: python -m benchmarks [SECTION ...] (or make bench).
 
-Sections: steps, down_weighting, sweeps, kernels, meta, epochs, mean_field, memory (default: all). Every row times two
-programs alternately, after warm-up, until their results are ready. Writes out/ratios.json and out/ratios.svg. Absolute
-times on shared machines mean little.
+Sections: steps, convolutions, down_weighting, sweeps, kernels, meta, epochs, mean_field, memory (default: all). Every
+row times two programs alternately, after warm-up, until their results are ready. Writes out/ratios.json and
+out/ratios.svg. Absolute times on shared machines mean little.
 """
 
 import json
@@ -14,13 +14,25 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import down_weighting, epochs, kernels, mean_field, memory, meta_gradient, steps, sweeps, torch_peers
+from benchmarks import (
+    convolutions,
+    down_weighting,
+    epochs,
+    kernels,
+    mean_field,
+    memory,
+    meta_gradient,
+    steps,
+    sweeps,
+    torch_peers,
+)
 from benchmarks.timing import Row
 from spec.validation import require
 
 OUT = Path(__file__).parent / "out"
 SECTIONS = {
     "steps": steps.rows,
+    "convolutions": convolutions.rows,
     "down_weighting": down_weighting.rows,
     "sweeps": sweeps.rows,
     "kernels": kernels.rows,
@@ -30,11 +42,12 @@ SECTIONS = {
     "memory": memory.rows,
 }
 REPEATS = 15
+WIDTH = 118  # of the table, whatever it is printed to: a narrower one would lose numbers
 
 
 def table(rows: list[Row]) -> Table:
     """Medians with quartiles, section by section."""
-    shown = Table(width=118, title="Medians [quartiles] of ratios measured in one run", title_justify="left")
+    shown = Table(width=WIDTH, title=r"Medians \[quartiles] of ratios measured in one run", title_justify="left")
     for head in ("what", "against", "median", "quartiles", "unit"):
         shown.add_column(head, justify="right" if head == "median" else "left")
     section = None
@@ -65,9 +78,12 @@ def plot(rows: list[Row]) -> Figure:
 
 def main(sections: list[str]) -> None:
     """Measure, print the table, write the JSON and the plot."""
+    if {"-h", "--help"} & set(sections):
+        print(__doc__)
+        return
     for name in sections:
         require(name in SECTIONS, "SECTION", name, "one of " + ", ".join(SECTIONS))
-    console = Console()
+    console = Console(width=max(WIDTH, Console().width))
     if torch_peers.torch is None:
         console.print("PyTorch is not installed (the extra `peers`): its rows are left out.")
     rows: list[Row] = []

@@ -12,7 +12,6 @@ from benchmarks import torch_peers
 from benchmarks.timing import Program, Row, ratio
 from sims import objectives, rules
 from sims.models import networks
-from spec.networks import LeNet
 from spec.rules import JacobianSam, LogitSam, Rule, Sam, Sgd
 
 RHO, ETA, STEPS = 0.1, 0.1, 20
@@ -86,7 +85,7 @@ def rows(repeats: int) -> list[Row]:
     for sizes in ((64, 256, 10), (64, 256, 256, 10)):
         for n in (128, 1024):
             found += _mlp(case(networks.mlp(sizes), n), f"MLP {'-'.join(map(str, sizes))}, batch {n}", repeats)
-    return found + _convolutions(repeats)
+    return found
 
 
 def _mlp(case: Case, section: str, repeats: int) -> list[Row]:
@@ -106,14 +105,3 @@ def _mlp(case: Case, section: str, repeats: int) -> list[Row]:
         sgd = ours(Sgd(), case)
         found += [against("SGD step", sgd, f"{rule.name} step", ours(rule, case)) for rule in others]
     return found
-
-
-def _convolutions(repeats: int) -> list[Row]:
-    """LeNet has no factors: what 1-SAM costs there by the plain path."""
-    small = case(networks.lenet(LeNet((8, 8, 1)), 10), 128)
-    pairs = [("1-SAM step", Sam(RHO)), ("n-SAM step", Sam(RHO, "batch"))]
-    few, sgd = max(3, repeats // 5), scanned(ours(Sgd(), small), small)
-    return [
-        ratio("LeNet on 8 x 8 images, batch 128", "SGD step", sgd, name, scanned(ours(rule, small), small), repeats=few)
-        for name, rule in pairs
-    ]

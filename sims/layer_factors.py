@@ -46,6 +46,11 @@ def change(f: Factors, a: jax.Array, scale: jax.Array, m: int) -> jax.Array:
     """How the outputs move with the weights by scale times the summed gradient of each example's shard."""
     if is_row(f) and m == 1:
         return (scale * _product(f, f.a, a))[:, None] * f.delta
+    if _is_scale(f):  # where everything is, without moving blocks before positions
+        by, shards = written(f, m) * f.s, len(f.delta) // m
+        moved = a.reshape(shards, -1, *f.w.shape[:2]) * by.reshape(shards, 1, -1, 1)
+        moved = moved if f.b is None else moved + _shifts(f, m).reshape(shards, 1, -1, 1)
+        return (scale[:, None, None, None] * moved).reshape(f.delta.shape)
     if _writes_out(f, m):
         moved = f.s * jnp.einsum("bpi,boi->bpo", _positions(f, a, m), written(f, m))
     else:
@@ -80,6 +85,11 @@ def gradients(f: Factors) -> jax.Array:
 def is_row(f: Factors) -> bool:
     """Whether an example has one position in a dense layer."""
     return f.a.ndim == f.w.ndim == 2 and not picks_rows(f.a)
+
+
+def _is_scale(f: Factors) -> bool:
+    """Whether every block has one input and one output."""
+    return f.w.ndim == 3 and f.w.shape[1:] == (1, 1)
 
 
 def _product(f: Factors, a: jax.Array, b: jax.Array) -> jax.Array:
@@ -128,6 +138,9 @@ def _writes_out(f: Factors, m: int = 1) -> bool:
 
 def written(f: Factors, m: int = 1) -> jax.Array:
     """d l/dW summed over the positions of each shard, transposed, (n / m * g, out, in)."""
+    if _is_scale(f):
+        products = (f.a * f.delta).reshape(len(f.delta) // m, -1, len(f.w))
+        return f.s * jnp.sum(products, axis=1).reshape(-1, 1, 1)
     a, delta = _positions(f, f.a, m), _positions(f, f.delta, m)
     if not picks_rows(f.a):
         return f.s * jnp.einsum("bpo,bpi->boi", delta, a)
@@ -137,7 +150,8 @@ def written(f: Factors, m: int = 1) -> jax.Array:
 
 def _shifts(f: Factors, m: int = 1) -> jax.Array:
     """d l/db, (n / m * g, 1, out)."""
-    return jnp.sum(_positions(f, f.delta, m), axis=1, keepdims=True)
+    blocks = f.delta.reshape(len(f.delta) // m, -1, 1 if f.w.ndim == 2 else len(f.w), f.delta.shape[-1])
+    return jnp.sum(blocks, axis=1).reshape(-1, 1, f.delta.shape[-1])
 
 
 def _gram(f: Factors, a: jax.Array, m: int = 1) -> jax.Array:

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 from cases import distance
 
-from benchmarks import kernels, mean_field, meta_gradient, steps, sweeps, timing, torch_peers
+from benchmarks import convolutions, kernels, mean_field, meta_gradient, steps, sweeps, timing, torch_peers
 from benchmarks.__main__ import main, plot, table
 from sims import tangent_kernel
 from sims.models import networks
-from spec.networks import Linear
+from spec.networks import LeNet, Linear
 from spec.rules import Sam
 from spec.validation import InputError
 from theory.mean_field import curves
+
+SMALL = LeNet((4, 4, 1), channels=(2,), kernel=3, hidden=(4,))
 
 
 @pytest.fixture
@@ -88,11 +90,37 @@ def test_ratios_say_which_side_is_faster():
     assert len(plot([row]).axes[0].get_yticklabels()) == 1
 
 
+def test_the_table_is_printed_whole(capsys, monkeypatch, tmp_path):
+    """To a pipe, which says that it is 80 wide; with the brackets of its title."""
+    row = timing.Row("a section", "a step", "a peer", 1.25, 1.5, 1.75, "times as fast")
+    monkeypatch.setattr("benchmarks.__main__.SECTIONS", {"steps": lambda repeats: [row]})
+    monkeypatch.setattr("benchmarks.__main__.OUT", tmp_path)
+    main(["steps"])
+    shown = capsys.readouterr().out
+    assert "Medians [quartiles] of ratios" in shown
+    assert "[1.25, 1.75]" in shown
+    assert "times as fast" in shown
+
+
+def test_help_is_help(capsys):
+    main(["--help"])
+    assert "Sections: steps, convolutions" in capsys.readouterr().out
+
+
+def test_convolutions_of_others_are_the_same():
+    case = steps.case(networks.build(SMALL, 16, 10), 4, 16)
+    usual = (convolutions.by_xla(SMALL), *case[1:])
+    sam = jax.jit(steps.ours(Sam(steps.RHO), case))(*case[1:])
+    assert distance(jax.jit(steps.vmap_grad(usual))(*case[1:]), sam) < 1e-5
+    found, expected = (jax.jit(make(case))(*case[1:]) for make in (convolutions.norms, convolutions.written_norms))
+    assert distance(found, expected) < 1e-5
+
+
 def test_unknown_sections_are_named():
     with pytest.raises(
         InputError,
-        match="SECTION must be one of steps, down_weighting, sweeps, kernels, meta, epochs, mean_field, memory, "
-        "got 'step'",
+        match="SECTION must be one of steps, convolutions, down_weighting, sweeps, kernels, meta, epochs, mean_field, "
+        "memory, got 'step'",
     ):
         main(["step"])
 
