@@ -69,8 +69,8 @@ def examples_at_once(model: Model, params: Params, x: Any) -> int:
     """How many examples' factors, of two passes and what is made of them, FACTOR_MEMORY has room for; at least one."""
     shapes = _shapes(params, x)
     found = _layers(model, shapes)
-    itemsize = max(leaf.dtype.itemsize for leaf in shapes.leaves)
-    return max(1, FACTOR_MEMORY // (4 * itemsize * found.numbers)) if found else 1
+    itemsize = max((leaf.dtype.itemsize for leaf in shapes.leaves), default=1)
+    return max(1, FACTOR_MEMORY // max(1, 4 * itemsize * found.numbers)) if found else 1
 
 
 def require_separate(model: Model, params: Params, x: Any) -> None:
