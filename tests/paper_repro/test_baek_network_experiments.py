@@ -5,10 +5,10 @@ import xarray as xr
 
 from paper_repro.baek2024.experiments import ablation, dependence, step_cost
 from paper_repro.explore import InMemory
-from paper_repro.trajectories import at_validated_epoch
+from paper_repro.trajectories import at_validated_epoch, radius
 from spec.networks import Mlp
 from spec.problems import RealData
-from spec.rules import JacobianSam, Sam, Sgd
+from spec.rules import DownWeight, JacobianSam, Sam, Sgd, Without
 from spec.runs import TrainingRun
 
 
@@ -20,6 +20,11 @@ def runs_with(method, **values):
     }
     variables["first_nonfinite_step"] = ("run", "seed"), np.full(size[:2], -1)
     return xr.Dataset(variables, coords={"method": ("run", method)})
+
+
+def test_the_radius_of_a_rule_around_a_rule_is_that_of_the_inner_one():
+    wrapped = DownWeight(Without(Sam(0.3, "batch"), "B"), 0.5)
+    assert [radius(rule) for rule in (Sgd(), JacobianSam(0.2), wrapped)] == [0.0, 0.2, 0.3]
 
 
 def test_each_method_is_tuned_by_validation_alone():

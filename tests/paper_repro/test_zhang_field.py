@@ -71,6 +71,13 @@ def test_verdicts_are_paired_within_a_block():
     assert total[1:] == ("better in 1, worse in 0 of 2", "better in 1, worse in 0 of 1", "better in 0, worse in 1 of 1")
 
 
+@pytest.mark.parametrize(
+    ("final", "shown"), [((4, 0, 4), True), ((3, 0, 4), False), ((3, 1, 4), False), ((0, 0, 0), False)]
+)
+def test_outperforming_consistently_takes_every_comparison_and_one_at_least(final, shown):
+    assert field.is_shown({"selected": (4, 0, 4), "final": final}) == shown
+
+
 def test_credit_tells_the_gain_of_extra_epochs_from_that_of_the_method():
     dataset = made_up(
         {

@@ -68,6 +68,11 @@ def consistent(dataset: xr.Dataset, others: Sequence[str]) -> dict[str, tuple[in
     return counts
 
 
+def is_shown(counts: dict[str, tuple[int, int, int]]) -> bool:
+    """Whether FBR is better in every comparison of either reading; where there is none, nothing is shown."""
+    return all(better == n > 0 for better, _, n in counts.values())
+
+
 def _gap(dataset: xr.Dataset, first: tuple[str, str], second: tuple[str, str], reading: str) -> Interval | None:
     """The paired difference of two (block, label), if both were run."""
     runs = list(zip(dataset["block"].values, dataset["label"].values, strict=True))
@@ -124,7 +129,7 @@ def tables(dataset: xr.Dataset) -> tuple[Table, ...]:
     others = [name for name in labels if name not in (FBR, ORACLE, *taken_apart)]
     counts = consistent(dataset, others)
     found = "; ".join(f"{r} better {a}, worse {b} of {n}" for r, (a, b, n) in counts.items())
-    verdict = "is shown" if all(better == n > 0 for better, _, n in counts.values()) else "is not shown"
+    verdict = "is shown" if is_shown(counts) else "is not shown"
     captions = {
         "selected": f"“Consistently outperforms” {verdict} ({found}): test accuracy at the validated epoch",
         "final": "The same at the final epoch",
