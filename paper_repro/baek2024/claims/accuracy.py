@@ -79,7 +79,7 @@ def _stated_mean_accuracies(s: Sample, laws: tuple[SignalNoiseMixture, ...] = _M
     return np.array([mixture.mean_classifier_accuracy(law).value for law in laws])
 
 
-_SETS = 4  # data sets for each seed, each tested on as many fresh ones: less noise
+_SETS, _FRESH = 4, 12  # data sets for each seed, and fresh ones that each is tested on: less noise
 
 
 def _large_rho_accuracies(s: Sample) -> np.ndarray:
@@ -89,7 +89,7 @@ def _large_rho_accuracies(s: Sample) -> np.ndarray:
 
 def _accuracies_of_steps(law: Any, s: Sample) -> Iterator[np.ndarray]:
     """(seeds,) for every pair of a training and a test set."""
-    samples = [draws(law, Sample(named_seed(f"{s.seed}/{i}"), s.count)) for i in range(2 * _SETS)]
+    samples = [draws(law, Sample(named_seed(f"{s.seed}/{i}"), s.count)) for i in range(_SETS + _FRESH)]
     for train_split in samples[:_SETS]:
         step = -np.asarray(_steps(train_split.x, train_split.t))
         for x, _, y in (map(np.asarray, test) for test in samples[_SETS:]):

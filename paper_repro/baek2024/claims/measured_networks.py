@@ -1,6 +1,6 @@
 """The measured side of the claims on two-layer linear networks: sims called on numpy arrays, through the rules."""
 
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -63,9 +63,14 @@ def random_networks(
 
 def objective(case: NetworkCase) -> objectives.Objective:
     """The two-layer network of a case with its loss; apply does not depend on the sizes."""
-    if case.v.ndim == 2:
-        return objectives.Objective(networks.two_layer_linear(1, 1), objectives.logistic)
-    return objectives.Objective(networks.two_layer_linear(1, 1, classes=case.v.shape[1]), objectives.cross_entropy)
+    return _objective(None if case.v.ndim == 2 else case.v.shape[1])
+
+
+@cache
+def _objective(classes: int | None) -> objectives.Objective:
+    """One record for all cases: what is compiled for it is found again."""
+    loss = objectives.logistic if classes is None else objectives.cross_entropy
+    return objectives.Objective(networks.two_layer_linear(1, 1, classes=classes), loss)
 
 
 def network_gradients(rule: FamilyAt, case: NetworkCase, factor: float = 1.0) -> FloatArray:
