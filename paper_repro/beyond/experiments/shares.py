@@ -32,7 +32,8 @@ D = 4000  # of predictions, where d counts in the ascent's share along v
 class Shares(Checked):
     """One setting, and others that differ from it in one thing; a teacher's labels are one more.
 
-    units of the network and their number at the same ||v||, ratios of step sizes; sizes d of simulations by `marks`.
+    units of the network and their number at the same ||v||, ratios of step sizes; sizes d and seeds of simulations,
+    repeats of predictions.
     """
 
     base: Networks = Networks(network=TwoLayer(second=0.5), training=Training(eta=0.75, epochs=20))
@@ -44,9 +45,9 @@ class Shares(Checked):
     B: Grid[NonNegative] = (3.0,)
     second: Grid[Positive] = (0.1,)
     samples: Count = 512
-    seeds: Seeds = 2
+    repeats: Seeds = 2
     sizes: Grid[Count] = (500,)
-    marks: Seeds = 4
+    seeds: Seeds = 4
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def points(config: Shares) -> list[Point]:
     for name in ("unit", "second"):
         found |= {f"{name} = {v}": replace(base, network=replace(net, **{name: v})) for v in getattr(config, name)}
     found |= {f"K = {K}": replace(base, network=replace(net, v=repeated(net.v, K))) for K in config.K}
-    accuracy = Accuracy(config.samples, config.seeds, "beyond.shares")
+    accuracy = Accuracy(config.samples, config.repeats, "beyond.shares")
     return [Point(name, one, accuracy) for name, one in found.items()]
 
 
@@ -150,7 +151,7 @@ def simulated(unit: Marks) -> xr.Dataset:
 def _marks(config: Shares, point: Point, stated: xr.Dataset, d: int) -> Marks:
     n, base = problem(point.config, d).n, problem(config.base, d).n
     steps, room = tuple(map(int, stated["step"].values)), (base if base % n == 0 else n, d)
-    return Marks(point, steps, float(stated["penalty"]), d, room, config.marks)
+    return Marks(point, steps, float(stated["penalty"]), d, room, config.seeds)
 
 
 def run(config: Shares, parts: Parts) -> xr.Dataset:
@@ -243,7 +244,7 @@ SHARES = Experiment(
             alpha=(0.4,),
             samples=64,
             sizes=(20,),
-            marks=2,
+            seeds=2,
         ),
         "standard": Shares(),
         "full": Shares(
@@ -255,9 +256,9 @@ SHARES = Experiment(
             B=(0.7, 3.0),
             second=(0.05, 0.1, 0.2, 1.0),
             samples=4096,
-            seeds=4,
+            repeats=4,
             sizes=(500, 2000),
-            marks=16,
+            seeds=16,
         ),
     },
     units=lambda config: len(points(config)) * (1 + len(config.sizes)),
