@@ -188,7 +188,7 @@ WEIGHT = 3.0
 def _class_rates(sample: Sample, gamma: float = WEIGHT) -> np.ndarray:
     """As _rates for a linear softmax model and uniform other labels: along the tilt of rate one."""
     params = [{"w": jnp.asarray(0.3 * MEANS.T), "b": jnp.zeros(CLASSES)}]
-    y = jnp.tile(jnp.arange(CLASSES), 2000)
+    y = jnp.tile(jnp.arange(CLASSES), 1600)
     tilt = (np.eye(CLASSES) - (1 - np.eye(CLASSES)) / (CLASSES - 1)).T @ MEANS / CLASSES
 
     def one(key: jax.Array) -> jax.Array:

@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from paper_repro.shared.logistic_cases import LINEAR, Case
-from sims import objectives, rules
+from sims import objectives, programs, rules
 from sims.data import sampling
 from sims.rules.bound import Labelled
 from sims.rules.compensation import noise_gradient
@@ -41,17 +41,26 @@ class Point(NamedTuple):
 
 
 def for_every_seed(sample: Sample, one: Callable[..., Any], *laws: Law) -> FloatArray:
-    """one(key, *splits) for `count` independent keys and samples of the laws, stacked; compiled, BLOCK at a time."""
+    """one(key, *splits) for `count` independent keys and samples of the laws, stacked; BLOCK at a time.
+
+    Compiled for one use: that takes longer than to run.
+    """
     keys = jax.random.split(jax.random.key(sample.seed), sample.count)
     own, draw = jax.vmap(lambda key: tuple(jax.random.split(key)))(keys)
     splits = [samples(law, draw) for law in laws]
-    return np.asarray(jax.jit(lambda *rows: jax.lax.map(lambda row: one(*row), rows, batch_size=BLOCK))(own, *splits))
+    return np.asarray(programs.call(_mapped, (one,), (own, *splits), options=programs.FOR_ONCE))
 
 
-@partial(jax.jit, static_argnums=0)
+def _mapped(one: Callable[..., Any], rows: Any) -> jax.Array:
+    return jax.lax.map(lambda row: one(*row), rows, batch_size=BLOCK)
+
+
 def samples(law: Law, keys: jax.Array) -> Labelled:
     """A training split of a law for each key, with its true labels. One compiled program serves all that ask for it."""
+    return programs.call(_samples, (law,), keys, options=programs.FOR_ONCE)
 
+
+def _samples(law: Law, keys: jax.Array) -> Labelled:
     def one(key: jax.Array) -> Labelled:
         split = sampling.sample(law, key, dtype=jnp.float64, n_test=1).train
         return Labelled(split.x, split.t, split.y)

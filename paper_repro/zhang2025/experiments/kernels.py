@@ -12,7 +12,7 @@ import xarray as xr
 from figures import kernels as draw
 from paper_repro.registry import Experiment, FigureBinding, Table
 from paper_repro.statistics import interval
-from sims import tangent_kernel
+from sims import programs, tangent_kernel
 from sims.models import networks
 from spec.claims import Asymptotic, Claim, Mutant, Sample
 from spec.fields import Checked, Distinct, Grid, Seeds, Whole, Width
@@ -21,6 +21,7 @@ from theory import ntk
 
 SOURCE = "Jacot et al. (2018), Theorem 1; the regime of Zhang et al. (2025)"
 WIDTHS = (16, 64, 256)
+WIDE = 128  # from this width on running takes longer than compiling
 TWO_OR_MORE = Distinct(2, "at least two different widths, to fit an exponent")
 
 
@@ -52,10 +53,10 @@ def half_circle(n: int, d: int) -> np.ndarray:
 
 def sampled(hidden: int, width: int, x: np.ndarray, keys: jax.Array) -> np.ndarray:
     """The tangent kernels at initialisation of one network for each key, (keys, n, n), in float64."""
-    return np.asarray(_sampled(hidden, width, jnp.asarray(x), keys))
+    options = programs.FOR_ONCE if width < WIDE else programs.FOR_LOOPS
+    return np.asarray(programs.call(_sampled, (hidden, width), x, keys, options=options))
 
 
-@partial(jax.jit, static_argnums=(0, 1))
 def _sampled(hidden: int, width: int, x: jax.Array, keys: jax.Array) -> jax.Array:
     model = networks.mlp((x.shape[1], *[width] * hidden, 1), scaling="ntk")
     return jax.lax.map(lambda key: tangent_kernel.empirical(model, model.init(key, jnp.float64), x), keys)
