@@ -89,22 +89,32 @@ def _mixture(d: int) -> SignalNoiseMixture:
     return SignalNoiseMixture(4, d, B=1.5, gamma=2 / np.sqrt(d - 1), Delta=0.25, noise="orthogonal")
 
 
+@jax.jit
+def _drawn(keys: jax.Array) -> Any:
+    """Samples and starts of the largest size, one at a time: that compiles in a third of the time."""
+    model = models.two_layer_linear(max(DIMENSIONS), 4)
+
+    def draw(key: jax.Array) -> Any:
+        sampled, start = jax.random.split(key)
+        split = sampling.sample(_mixture(max(DIMENSIONS)), sampled, dtype=jnp.float64, n_test=1).train
+        params = model.init(start, jnp.float64)
+        return split, params["W"], params["v"] / jnp.linalg.norm(params["v"])
+
+    return jax.lax.map(draw, keys)
+
+
 def _gaussian_runs(sample: Sample) -> np.ndarray:
-    """Simulated (sizes, summaries, seeds, records): Gaussian noise, W of the usual random start, ||v|| = 1."""
-    rows = []
+    """Simulated (sizes, summaries, seeds, records): Gaussian noise, W of the usual random start, ||v|| = 1.
+
+    A smaller size has the first coordinates of the largest, noise and W scaled to their variances.
+    """
+    split, W, v = _drawn(jax.random.split(jax.random.key(sample.seed), 6 * sample.count))
+    (x, t, y), W, v = map(np.asarray, split), np.asarray(W), np.asarray(v)
+    rows, largest = [], max(DIMENSIONS)
     for d in DIMENSIONS:
-        model = models.two_layer_linear(d, 4)
-
-        def draw(key: jax.Array, d: int = d, model: models.Model = model) -> Any:
-            sampled, start = jax.random.split(key)
-            split = sampling.sample(_mixture(d), sampled, dtype=jnp.float64, n_test=1).train
-            params = model.init(start, jnp.float64)
-            return split, {"W": params["W"], "v": params["v"] / jnp.linalg.norm(params["v"])}
-
-        keys = jax.random.split(jax.random.key(sample.seed), 6 * sample.count)
-        split, params = jax.jit(partial(jax.lax.map, draw))(keys)  # one at a time compiles in a third of the time
-        x, t, y, W, v = map(np.asarray, (split.x, split.t, split.y, params["W"], params["v"]))
-        run = trained(Sam, NetworkCase(W, v, x, t, np.full(len(x), RHO)), RATE_TRAINING)
+        scale = np.where(np.arange(d) == 0, 1.0, np.sqrt((largest - 1) / (d - 1)))
+        start = np.sqrt(largest / d) * W[..., :d]
+        run = trained(Sam, NetworkCase(start, v, scale * x[..., :d], t, np.full(len(x), RHO)), RATE_TRAINING)
         seen = observed(run, t != y)
         rows.append(np.array([seen[name] for name in NAMES]))
     return np.stack(rows)
