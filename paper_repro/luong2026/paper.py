@@ -112,7 +112,7 @@ PAPER = Paper(
             "holds",
             "normal orthants, corrected for the fluctuation of the sample and for parts that lie on spheres, for a w "
             "that does not depend on the sample: the expansion leaves O(n⁻²), and nothing is seen of it at (n, d) = "
-            "(50, 40) and (12, 3), where normal parts, which leave O(1/(nd)), are 1.6 points off",
+            "(50, 40) and (12, 3), where that of normal parts, O(1/(nd)), is seen",
         ),
         Statement(
             "Abstract, networks",

@@ -19,10 +19,12 @@ TABLE = {
 FINDINGS = [(paper, s) for paper in papers.PAPERS for s in paper.statements]
 # What may stand in a finding with digits: names, formulas, and settings a reader finds in the run's command.
 ALLOWED = (
+    r"1/\(1 − α\)|ResNet-18|‖w‖ = \.01|\bd = \d+|\(n, d\) = \(\d+, \d+\) and \(\d+, \d+\)|noise rates of \.2 to \.8",
+    r"m = 1,|(?<=at )(?:5,|25 and)|whole batch of 50|decay of \.005|one of \.02",
     r"\b1-SAM|MNIST-1D|180°|digits 0 and 1|w_1 > 0|(?<=[A-Za-zΑ-ω_√])\d+|\d+(?=[A-Za-zΑ-ω√‖])|\^\([^)]*\)",
     r"[ρακβV] = \d*\.?\d+|(?<=at )\.\d+|symmetric \.\d|\(1, e\^C\)|r < 1|w = 0|1 − |O\([^ ]*\)|1/(?:\(nd\)|d\b)",
     r"\d+ (?:% noise|or \d+ examples|examples|clean labels|extra clean epochs)|at (?:125|1000|4000)\b|width 16",
-    r"40 and 60(?= % noise)|[Ss]hares of \.2 to \.7|(?:noise|offset) of −?\.1|d = 24",
+    r"40 and 60(?= % noise)|[Ss]hares of \.2 to \.7|(?:noise|offset) of −?\.1",
 )
 
 
