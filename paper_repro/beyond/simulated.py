@@ -1,6 +1,6 @@
 """The measured side: descent of the linear model on samples of the mixture by the rules of sims.
 
-Drawing and reading are compiled once for every shape, whatever the rule; a rule adds its own few lines.
+Samples are drawn by numpy, and read by one program for every shape; a rule adds its own few lines to compile.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from paper_repro.shared.logistic_cases import LINEAR
 from sims import rules
-from sims.data import sampling
 from sims.data.sampling import Split
 from sims.objectives import Batch, Minibatch
 from sims.rules.down_weighting import in_group
@@ -48,7 +47,7 @@ class Drawn(NamedTuple):
 
     train: Split
     clean: Split
-    w: jax.Array
+    w: Any
     chance: jax.Array
 
 
@@ -75,21 +74,36 @@ def _looked(descent: Descent, seed: int, count: int, look: Callable[[Drawn, jax.
     """What is seen of weights (seeds, epochs + 1, d), for every seed."""
     found = []
     for start in range(0, count, TOGETHER):
-        keys = jax.random.split(jax.random.fold_in(jax.random.key(seed, impl="rbg"), start), TOGETHER)
-        drawn = _drawn(descent.problem, descent.trusted, descent.scale, keys)
+        drawn = draw(descent, np.random.default_rng((seed, start)), TOGETHER)
         found.append(np.asarray(look(drawn, _trained(descent, drawn))))
     return np.concatenate(found)[:count]
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _drawn(problem: SignalNoiseMixture, m: int, scale: Any, keys: jax.Array) -> Drawn:
-    def one(key: jax.Array) -> Drawn:
-        draw, begin, chance = jax.random.split(key, 3)
-        sample = sampling.sample(problem, draw, dtype=jnp.float32, n_test=m)  # normals of single precision will do
-        train, _, clean = jax.tree.map(lambda a: a.astype(jnp.float64), sample)
-        return Drawn(train, clean, scale * jax.random.normal(begin, (problem.d,)) / problem.d**0.5, chance)
+def draw(descent: Descent, rng: np.random.Generator, count: int) -> Drawn:
+    """Samples of the mixture, as sims.data.sampling defines it, for `count` trainings.
 
-    return jax.lax.map(one, keys)
+    By numpy: compiling and running JAX's normals, for every shape, would take most of the time of a claim.
+    """
+    problem = descent.problem
+
+    def split(n: int, flipped: NDArray[np.bool_]) -> Split:
+        y = rng.permuted(np.broadcast_to(np.where(np.arange(n) < n // 2, -1.0, 1.0), (count, n)), axis=1)
+        x = problem.gamma * rng.standard_normal((count, n, problem.d))
+        x[..., 0] = (problem.noise == "isotropic") * x[..., 0] + problem.B * y  # y z has the law of z
+        return Split(*map(jnp.asarray, (x, np.where(flipped, -y, y), y)))
+
+    train = split(problem.n, _flipped(problem, rng, count))
+    clean = split(descent.trusted, np.zeros((count, descent.trusted), bool))
+    w = descent.scale * rng.standard_normal((count, problem.d)) / problem.d**0.5
+    return Drawn(train, clean, w, jax.random.split(jax.random.key(int(rng.integers(2**31))), count))
+
+
+def _flipped(problem: SignalNoiseMixture, rng: np.random.Generator, count: int) -> NDArray[np.bool_]:
+    """Which labels are wrong: as many in every training, or each with its probability."""
+    if problem.flips == "bernoulli":
+        return rng.random((count, problem.n)) < problem.Delta
+    wrong = np.arange(problem.n) < round(problem.Delta * problem.n)
+    return rng.permuted(np.broadcast_to(wrong, (count, problem.n)), axis=1)
 
 
 def _trained(descent: Descent, drawn: Drawn) -> jax.Array:

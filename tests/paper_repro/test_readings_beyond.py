@@ -12,6 +12,8 @@ from paper_repro.beyond.claims import ends as end_claims
 from paper_repro.beyond.claims import flips, gains, wrong
 from paper_repro.beyond.claims.whole import Model
 from paper_repro.beyond.experiments import curves, ends, phases, rules, signs, transition
+from paper_repro.beyond.simulated import Descent, draw
+from spec.problems import SignalNoiseMixture
 from spec.rules import Sam
 from theory.mean_field import stopping
 
@@ -130,3 +132,18 @@ def test_the_order_of_groups_has_a_letter_for_each_phase():
     (table,) = transition.tables(result)
     assert table.rows == (("0.2", "75 %", "ACA", "ACBA", "2.50", "3.00"),)
     np.testing.assert_array_equal(transition._groups(np.array([1.5, 0.5, -0.5])), [0, 1, 2])
+
+
+@pytest.mark.parametrize(("noise", "flips"), [("isotropic", "stratified"), ("orthogonal", "bernoulli")])
+def test_samples_have_the_law_of_the_mixture(noise, flips, rng):
+    law = SignalNoiseMixture(n=40, d=50, B=2.0, gamma=0.5, Delta=0.25, noise=noise, flips=flips)
+    train, clean, w, _ = draw(Descent(None, law, curve_claims.TRAINING, scale=3.0, m=30), rng, 200)
+    assert clean.x.shape == (200, 30, 50)
+    assert not np.any(clean.mislabelled)
+    np.testing.assert_array_equal(np.sum(train.y, axis=1), 0)
+    wrong = np.sum(train.mislabelled, axis=1)
+    assert np.all(wrong == 10) if flips == "stratified" else 0.5 < np.var(wrong) / (40 * 0.25 * 0.75) < 2
+    signal = np.asarray(train.y * train.x[..., 0])
+    np.testing.assert_allclose([np.mean(signal), np.std(signal)], [2, 0.5 * (noise == "isotropic")], atol=0.03)
+    np.testing.assert_allclose(np.std(train.x[..., 1:]), 0.5, rtol=0.01)
+    np.testing.assert_allclose(np.mean(np.sum(w**2, axis=1)), 9, rtol=0.1)
