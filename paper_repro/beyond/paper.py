@@ -98,7 +98,7 @@ PAPER = Paper(
             ("beyond.groups",),
             "beyond.groups",
             "holds",
-            "shares of coordinates checked in trainings after one and after four steps",
+            "shares of coordinates checked in trainings after one and after six steps",
         ),
         Statement(
             "predicted, transition",

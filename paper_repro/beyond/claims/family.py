@@ -27,6 +27,7 @@ from spec.rules import (
 from spec.training import Training
 
 QUARTER = PROBLEM.n // 4
+GENTLE = replace(TRAINING, eta=0.3)  # where finite sizes would show over hundreds of trainings
 REMEMBERED = MODEL.closed("response dropped", NO_RESPONSE)
 INVERTED = MODEL.of("n/d inverted", inverted)
 
@@ -65,6 +66,7 @@ DESCENTS = (
         Sam(RHO_BATCH, QUARTER),
         _instead(N_SAM),
         REMEMBERED,
+        training=GENTLE,
     ),
     _ruled(
         "example_asam",
@@ -83,16 +85,18 @@ DESCENTS = (
     _ruled(
         "gsam",
         "GSAM: the part of the plain gradient across the perturbed one is taken away; lengths are numbers.",
-        Gsam(RHO_BATCH, 3.0),
+        Gsam(RHO_BATCH, 5.0),
         _instead(N_SAM),
         REMEMBERED,
+        training=GENTLE,
     ),
     _ruled(
         "fsam",
         "FSAM: the ascent follows the gradient less its average over steps, a vector of the same span.",
-        Fsam(RHO_BATCH, 0.8, 0.7),
+        Fsam(RHO_BATCH, 2.0, 0.7),
         _instead(N_SAM),
         REMEMBERED,
+        training=GENTLE,
     ),
     _ruled(
         "vasso",
@@ -124,6 +128,7 @@ MASKS = (
         Only(N_SAM, "A"),
         _instead(Sgd()),
         _instead(Without(N_SAM, "A")),
+        training=GENTLE,
     ),
 )
 

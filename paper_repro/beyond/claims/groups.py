@@ -12,9 +12,9 @@ from spec.rules import DownWeight, Sam
 from theory.mean_field import prediction
 from theory.mean_field.setting import Accuracy, Closure, Start
 
-DESCENT = Descent(DownWeight(N_SAM, 1.0), PROBLEM, TRAINING)
-EPOCHS = (1, 4)
-MANY = Accuracy(samples=4096, repeats=4, seed="beyond.groups")  # shares are counts of samples
+DESCENT = Descent(DownWeight(N_SAM, 1.0), PROBLEM, replace(TRAINING, eta=0.3))
+EPOCHS = (1, 6)
+MANY = Accuracy(samples=8192, repeats=4, seed="beyond.groups")  # shares are counts of samples
 
 
 def _stated(descent: Descent = DESCENT, closure: Closure = prediction.EXACT) -> np.ndarray:
@@ -41,7 +41,7 @@ SHARES = Claim(
     origin="derived",
     source=OURS,
     statement="The shares of coordinates in SANER's groups, by n-SAM's ratio, are those of the limit along training.",
-    regime=REGIME + "; after one step and after four",
+    regime=REGIME + "; after one step and after six",
     tolerance=MonteCarlo(),
     setup=lambda sample: sample,
     predicted=lambda sample: _stated(),
