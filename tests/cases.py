@@ -230,13 +230,33 @@ def last_layer(case: Case, params: Any) -> dict[str, Any]:
     return params[-1] if isinstance(params, list) else {"w": case.model.head(params)}
 
 
+class Pieces(NamedTuple):
+    """What a rule is made of, each compiled once for a model: of (params, shard), (params, x), and (logits, t)."""
+
+    gradient: Any
+    logits: Any
+    losses: Any
+    residuals: Any
+
+
+@cache
+def pieces(case: Case) -> Pieces:
+    losses = jax.vmap(case.loss)
+
+    def mean(params: Any, shard: Batch) -> jax.Array:
+        return jnp.mean(losses(case.model.apply(params, shard.x), shard.t))
+
+    parts = jax.grad(mean), case.model.apply, losses, jax.vmap(jax.grad(case.loss))
+    return Pieces(*map(jax.jit, parts))
+
+
 def ascent(case, params, shard, rule):
     """rho T^2 g/||T g||, written out again rather than taken from the code under test."""
-    g = jax.grad(lambda p: jnp.mean(jax.vmap(case.loss)(case.model.apply(p, shard.x), shard.t)))(params)
+    g = jax.tree.map(np.asarray, pieces(case).gradient(params, shard))
     kind, last = getattr(rule, "ascent", "all"), jax.tree.leaves(last_layer(case, params))
     keep = [kind != "last" or any(p is q for q in last) for p in jax.tree.leaves(params)]
     scales = [np.abs(p) + 0.01 if kind == "adaptive" else k * np.ones(p.shape) for p, k in
               zip(jax.tree.leaves(params), keep, strict=True)]  # fmt: skip
     T = jax.tree.unflatten(jax.tree.structure(params), scales)
-    length = np.linalg.norm(flat(jax.tree.map(jnp.multiply, T, g)))
+    length = np.linalg.norm(flat(jax.tree.map(np.multiply, T, g)))
     return jax.tree.map(lambda s, leaf: getattr(rule, "rho", 0.0) * s**2 * leaf / length, T, g)

@@ -28,6 +28,7 @@ from cases import (
     fast,
     flat,
     last_layer,
+    pieces,
     plain,
 )
 
@@ -234,18 +235,18 @@ def test_sharpness_must_divide_the_batch(family, n, m, rng):
 
 def frozen_objective(case, rule, params, batch):
     """The function of w' whose gradient at w' = w the rule claims to be, with every perturbation held fixed."""
-    m = {"example": 1, "batch": N}.get(rule.sharpness, rule.sharpness)
+    m, of = {"example": 1, "batch": N}.get(rule.sharpness, rule.sharpness), pieces(case)
 
     def of_shard(shard):
         eps = ascent(case, params, shard, rule)
         if isinstance(rule, LogitSam | JacobianSam):
-            point = jax.tree.map(jnp.add, params, eps) if isinstance(rule, LogitSam) else params
-            fixed = jax.vmap(jax.grad(case.loss))(case.model.apply(point, shard.x), shard.t)
-            score = partial(jnp.multiply, fixed)
+            point = jax.tree.map(np.add, params, eps) if isinstance(rule, LogitSam) else params
+            fixed = np.asarray(of.residuals(of.logits(point, shard.x), shard.t))
+            score = partial(np.multiply, fixed)
         else:
-            score = partial(jax.vmap(lambda t, f: case.loss(f, t)), shard.t)
-        shift = eps if isinstance(rule, Sam | JacobianSam) else jax.tree.map(jnp.zeros_like, eps)
-        return lambda w: float(jnp.sum(score(case.model.apply(jax.tree.map(jnp.add, w, shift), shard.x))))
+            score = partial(lambda t, f: of.losses(f, t), shard.t)
+        shift = eps if isinstance(rule, Sam | JacobianSam) else jax.tree.map(np.zeros_like, eps)
+        return lambda w: float(np.sum(score(of.logits(jax.tree.map(np.add, w, shift), shard.x))))
 
     def penalty(w):
         if not isinstance(rule, Regularised):
@@ -254,6 +255,7 @@ def frozen_objective(case, rule, params, batch):
         head = np.linalg.norm(np.asarray(case.model.head(w)))
         return float(rule.activation * np.linalg.norm(hidden, axis=1).mean() + rule.last_layer * head)
 
+    params, batch = jax.tree.map(np.asarray, (params, batch))
     terms = [of_shard(Batch(batch.x[i : i + m], batch.t[i : i + m])) for i in range(0, N, m)]
     return lambda w: sum(term(w) for term in terms) / N + penalty(w)
 
@@ -263,8 +265,8 @@ def test_gradient_is_that_of_the_frozen_objective(case, rule, rng):
     """A central difference along a random direction; its error is of order 1e-9 here."""
     params, batch = case.params(rng), case.batch(rng)
     g, value = fast(case, rule, params, batch), frozen_objective(case, rule, params, batch)
-    direction = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape)), params)
-    ends = [value(jax.tree.map(lambda p, u, h=h: p + h * u, params, direction)) for h in (1e-7, -1e-7)]
+    direction = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape), params)
+    ends = [value(jax.tree.map(lambda p, u, h=h: np.asarray(p) + h * u, params, direction)) for h in (1e-7, -1e-7)]
     slope, expected = (ends[0] - ends[1]) / 2e-7, flat(g) @ flat(direction)
     assert abs(slope - expected) < 1e-8 * (1 + np.linalg.norm(flat(g)) * np.linalg.norm(flat(direction)))
 
