@@ -109,7 +109,7 @@ def test_the_page_flags_results_of_other_code(out: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(keys.SOURCE, "of", lambda *modules: dict.fromkeys(modules, "changed since"))
     page.write(papers.PAPERS, out)
     text = "".join(path.read_text() for path in out.glob("*.html"))
-    assert "computed by other code" in text
+    assert "These numbers were computed by other code" in text
     assert "by other code" in text
 
 

@@ -57,7 +57,7 @@ def test_a_result_of_the_present_code_is_not_flagged(tmp_path: Path) -> None:
     result(tmp_path)
     text = write(tmp_path)
     assert "Settings and provenance" in text
-    assert "computed by other code" not in text
+    assert "These numbers were computed by other code" not in text
 
 
 @pytest.mark.parametrize("name", ["sims.rules", "theory.ntk", "spec.seeds", "paper_repro/xu2026/fig1.json"])
@@ -66,7 +66,7 @@ def test_a_result_of_other_code_is_flagged(tmp_path: Path, name: str) -> None:
     dataset = files.load(path)
     key = json.loads(dataset.attrs["key"])
     files.save(dataset.assign_attrs(key=keys.text(key | {"code": key["code"] | {name: "other"}})), path)
-    assert "computed by other code" in write(tmp_path)
+    assert "These numbers were computed by other code" in write(tmp_path)
 
 
 def test_a_result_of_other_data_files_is_flagged(tmp_path: Path) -> None:
