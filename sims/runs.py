@@ -32,6 +32,8 @@ from spec.validation import require, require_integer
 
 Call = Callable[..., Any]
 Records = dict[str, jax.Array]
+Options = tuple[tuple[str, Any], ...]
+SHORT = 5000  # examples that a short run sees in all
 
 
 def simulate(run: TrainingRun, *, block: int | None = None) -> xr.Dataset:
@@ -57,33 +59,41 @@ def simulate(run: TrainingRun, *, block: int | None = None) -> xr.Dataset:
     require(len(run.seeds) >= 1, "seeds", run.seeds, "at least one seed")
     block = (1 if jax.default_backend() == "cpu" else len(run.seeds)) if block is None else block
     require_integer("block", block, at_least=1)
-    keys = [jax.random.key(seed) for seed in run.seeds]
+    keys, options = [jax.random.key(seed) for seed in run.seeds], _options(run)
     if block == 1:
-        rows = [jax.tree.map(lambda a: a[None], _trajectory(run, key, _alone)) for key in keys]
+        rows = [jax.tree.map(lambda a: a[None], _trajectory(run, key, partial(_alone, options))) for key in keys]
     else:
         # The last block is filled up with its last seed, so that all blocks share their programs.
         filled = [*keys, *keys[-1:] * (-len(keys) % block)]
         blocks = [jnp.stack(filled[i : i + block]) for i in range(0, len(filled), block)]
-        rows = [_trajectory(run, some, _over_seeds) for some in blocks]
+        rows = [_trajectory(run, some, partial(_over_seeds, options)) for some in blocks]
     arrays = {name: np.concatenate([row[name] for row in rows])[: len(keys)] for name in rows[0]}
     variables = {name: (("seed", "epoch"), a) for name, a in arrays.items()}
     epochs = range(0, run.training.epochs + 1, run.training.record_every)
     return marked(xr.Dataset(variables, coords={"seed": list(run.seeds), "epoch": list(epochs)}), run)
 
 
-def _alone(function: Call, static: tuple[Any, ...], shared: Any, *own: Any) -> Any:
+def _alone(options: Options, function: Call, static: tuple[Any, ...], shared: Any, *own: Any) -> Any:
     """The program of a function for one seed; what is not its own is shared by all of them."""
-    return programs.call(function, static, shared, *own, options=_options(function))
+    return programs.call(function, static, shared, *own, options=_of(function, options))
 
 
-def _over_seeds(function: Call, static: tuple[Any, ...], shared: Any, *own: Any) -> Any:
+def _over_seeds(options: Options, function: Call, static: tuple[Any, ...], shared: Any, *own: Any) -> Any:
     """The same for a block of seeds, which lie along the first axis of what is their own."""
-    return programs.call(_vectorised, (function, static), shared, *own, options=_options(function))
+    return programs.call(_vectorised, (function, static), shared, *own, options=_of(function, options))
 
 
-def _options(function: Call) -> tuple[tuple[str, Any], ...]:
+def _options(run: TrainingRun) -> Options:
+    """A run that sees few examples in all takes longer to compile than to train."""
+    n = run.problem.n_train if isinstance(run.problem, RealData) else run.problem.n
+    return programs.FOR_ONCE if len(run.seeds) * run.training.epochs * n <= SHORT else programs.FOR_LOOPS
+
+
+def _of(function: Call, options: Options) -> Options:
     # Initial parameters stay as they are to the last bit: training in single precision would make much of a rounding.
-    return programs.FOR_ONCE if function in (_sampled, _places) else programs.FOR_LOOPS
+    if function is _initial:
+        return programs.FOR_LOOPS
+    return programs.FOR_ONCE if function in (_sampled, _places) else options
 
 
 def _vectorised(function: Call, static: tuple[Any, ...], shared: Any, *own: Any) -> Any:

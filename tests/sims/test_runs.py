@@ -126,6 +126,14 @@ def test_threads_give_the_same_numbers(seeds):
         xr.testing.assert_identical(found, simulate(unit))
 
 
+def test_short_runs_are_compiled_for_one_use(seeds):
+    short = replace(RUN, seeds=seeds, training=replace(RUN.training, epochs=4, record_every=1))
+    assert runs._options(short) == programs.FOR_ONCE
+    long = replace(short, training=replace(short.training, epochs=runs.SHORT))
+    assert runs._options(long) == programs.FOR_LOOPS
+    assert runs._of(runs._initial, programs.FOR_ONCE) == programs.FOR_LOOPS
+
+
 def test_at_least_one_seed():
     with pytest.raises(InputError, match=r"seeds must be at least one seed, got \(\)"):
         simulate(replace(RUN, seeds=()))
