@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from sims.layers import Dense
+from sims.layers import Dense, convolve, scale
 from sims.models.networks import Model, no_head
 from spec.validation import InputError, require
 
@@ -136,7 +136,8 @@ def _equinox_steps(eqx: Any, module: Any) -> tuple[list[Any], Any, Any] | None:
 def from_linen(module: Any, variables: Any) -> Started:
     """A linen module and its variables: 'params' are trained, other collections are held fixed.
 
-    Dense layers of vectors are computed by `dense`. The module is called as module.apply(variables, x).
+    Dense, Conv, Embed, LayerNorm and GroupNorm are computed by `dense`, other layers as they are. The module is called
+    as module.apply(variables, x).
     """
     from flax import errors, linen
 
@@ -145,12 +146,11 @@ def from_linen(module: Any, variables: Any) -> Started:
 
     def apply(p: Params, x: jax.Array, dense: Dense) -> jax.Array:
         def by_dense(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
-            layer, (a, *_) = context.module, args
-            known = type(layer) is linen.Dense and layer.dtype is None and layer.dot_general is None
-            if not known or context.method_name != "__call__" or a.ndim != 2:
-                return call(*args, **kwargs)
-            found = layer.variables["params"]
-            return dense(a, found["kernel"], found.get("bias"), 1.0)
+            if context.method_name == "__call__" and len(args) == 1 and not kwargs:
+                outputs = _linen_layer(linen, context.module, args[0], dense)
+                if outputs is not None:
+                    return outputs
+            return call(*args, **kwargs)
 
         try:
             with linen.intercept_methods(by_dense):
@@ -161,6 +161,51 @@ def from_linen(module: Any, variables: Any) -> Started:
 
     params = variables["params"]
     return Started(_whole(apply, params), params, lambda p: {**variables, "params": p})
+
+
+def _linen_layer(linen: Any, layer: Any, a: jax.Array, dense: Dense) -> jax.Array | None:
+    """The outputs of a linen layer by `dense`; None where it is not known or set to something unusual."""
+    kind, found = type(layer), layer.variables.get("params", {})
+    if getattr(layer, "dtype", None) is not None:
+        return None
+    if kind is linen.Dense and layer.dot_general is None and a.ndim > 1:
+        return dense(a, found["kernel"], found.get("bias"), 1.0)
+    if kind is linen.Embed:
+        return dense(a, found["embedding"], None, 1.0)
+    if kind is linen.Conv and _is_usual(layer, a):
+        axes = a.ndim - 2
+        strides, dilation = (_each(given, axes) for given in (layer.strides, layer.kernel_dilation))
+        padding, groups = layer.padding, layer.feature_group_count
+        return convolve(
+            dense,
+            a,
+            found["kernel"],
+            found.get("bias"),
+            strides=strides,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
+        )
+    if kind in (linen.LayerNorm, linen.GroupNorm) and layer.use_scale and layer.reduction_axes in (-1, None):
+        if kind is linen.LayerNorm and layer.feature_axes != -1:
+            return None
+        normalised = layer.clone(use_scale=False, use_bias=False, parent=None).apply({}, a)
+        return scale(dense, normalised, found["scale"], found.get("bias"))
+    return None
+
+
+def _is_usual(layer: Any, a: jax.Array) -> bool:
+    """Whether a linen convolution is one of sims.layers."""
+    usual = layer.mask is None and layer.input_dilation in (None, 1) and layer.conv_general_dilated is None
+    padded = layer.padding in ("SAME", "VALID") or (
+        not isinstance(layer.padding, str | int) and all(isinstance(p, tuple) for p in layer.padding)
+    )
+    return usual and padded and layer.conv_general_dilated_cls is None and a.ndim == len(layer.kernel_size) + 2
+
+
+def _each(given: Any, axes: int) -> list[int]:
+    """One number for every axis."""
+    return [given or 1] * axes if given is None or isinstance(given, int) else list(given)
 
 
 def from_nnx(module: Any) -> Started:

@@ -84,6 +84,38 @@ def test_linen_modules():
     assert found.rebuilt(found.params).keys() == variables.keys()
 
 
+def test_convolutions_and_scales_of_linen_are_known():
+    """In a module of one's own, with strides, groups and a table; what is unusual takes the plain path."""
+    linen = pytest.importorskip("flax.linen", reason="the extra `flax` is not installed")
+
+    class Own(linen.Module):
+        padding: str = "SAME"
+
+        @linen.compact
+        def __call__(self, x):
+            h = linen.Conv(4, (3, 2), strides=(2, 1), param_dtype=float, padding=self.padding)(x)
+            h = jnp.tanh(linen.GroupNorm(2, param_dtype=float)(h))
+            h = linen.Conv(4, (2, 2), kernel_dilation=(1, 2), feature_group_count=2, param_dtype=float)(h)
+            h = linen.LayerNorm(param_dtype=float)(linen.Dense(4, param_dtype=float)(h))
+            return linen.Dense(C, param_dtype=float)(h.mean((1, 2)))
+
+    images = jnp.moveaxis(IMAGES, 1, -1)
+    for padding, factored in (("SAME", True), ("CIRCULAR", False)):
+        module = Own(padding)
+        variables = module.init(jax.random.key(0), images)
+        found = adapters.started((module, variables))
+        np.testing.assert_allclose(found.model.apply(found.params, images), module.apply(variables, images), rtol=1e-10)
+        assert has_factors(found.model, found.params, images) is factored
+        compare(found, images, lambda params, xi, module=module: module.apply({"params": params}, xi[None])[0])
+    embed = linen.Sequential(
+        [linen.Embed(5, 4, param_dtype=float), lambda h: h.mean(1), linen.Dense(C, param_dtype=float)]
+    )
+    tokens = jnp.arange(N * 3).reshape(N, 3) % 5
+    found = adapters.started((embed, embed.init(jax.random.key(0), tokens)))
+    assert has_factors(found.model, found.params, tokens)
+    compare(found, tokens, lambda params, xi: embed.apply({"params": params}, xi[None])[0])
+
+
 def test_linen_modules_with_a_state_or_a_key_are_refused():
     linen = pytest.importorskip("flax.linen", reason="the extra `flax` is not installed")
     for layer in (linen.BatchNorm(use_running_average=False), linen.Dropout(0.5, deterministic=False)):
