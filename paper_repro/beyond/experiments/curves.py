@@ -36,7 +36,7 @@ class Curves(Checked):
     strength: NonNegative = 1.0
     training: Training = Training(eta=0.5, epochs=30, record_every=2)
     samples: Count = 2048
-    seeds: Seeds = 8
+    seeds: Seeds = 4
 
 
 @dataclass(frozen=True)
