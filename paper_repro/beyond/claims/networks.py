@@ -70,6 +70,9 @@ J_SAM = MODEL.whole(
 )
 
 
+LARGE = replace(PROBLEM, n=720, d=900)  # what the limit leaves out is of the order of 1/d
+
+
 class _Shrinking(Pass):
     """The shrinkage of v in the place of the moved Jacobian, of a factor: c E|q| v/||v||."""
 
@@ -77,7 +80,7 @@ class _Shrinking(Pass):
 
     def gradient(self, q: np.ndarray, point: Any) -> np.ndarray:
         g = super().gradient(q, point)
-        size = self.batch.mean(np.abs(q)) * RHO * self.batch.length
+        size = self.batch.mean(np.abs(q)) * rho(LARGE) * self.batch.length
         g[:, :1] += self.factor * size * point.v / np.linalg.norm(point.v)
         return g
 
@@ -95,7 +98,7 @@ SHRINKAGE = replace(
         "network_shrinkage",
         "Proposition 4.1 in high dimension: J-SAM of linear units is SGD with c E|q| v/||v|| added to the gradient of "
         "v; the penalty of activations vanishes.",
-        Descent(JacobianSam(RHO), PROBLEM, TRAINING, replace(NETWORK, unit="linear")),
+        Descent(JacobianSam(rho(LARGE)), LARGE, TRAINING, replace(NETWORK, unit="linear")),
         (
             Mutant("no shrinkage: SGD", predicted=partial(_shrunk, closure=Pass)),
             Mutant("shrinkage doubled", predicted=partial(_shrunk, closure=_Doubled)),
