@@ -125,7 +125,13 @@ def shares(dataset: xr.Dataset) -> Figure:
             known, height = str(rule) if rule != "norm" else "SGD + norms", places + 0.15 * (k - 1.5)
             tones = np.where(fallen.values > 0, "none", style.colour(known))
             panel.scatter(
-                gain.values, height, 14, tones, style.marker(known)[0], edgecolors=style.colour(known), label=rule
+                gain.values,
+                height,
+                14,
+                tones,
+                marker=style.marker(known)[0],
+                edgecolors=style.colour(known),
+                label=rule,
             )
             marks = dataset[f"simulated_{reading}_gain"].isel(size=largest).sel(rule=rule)
             mean, half = style.mean_and_interval(marks.transpose("seed", "point"))
