@@ -18,6 +18,7 @@ from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
 import jax
+from threadpoolctl import threadpool_limits
 
 from paper_repro import cluster, compiling, console, papers
 from paper_repro.store import GRACE
@@ -83,7 +84,7 @@ def side_by_side(executor: Executor, work: Callable[[T], R], items: Sequence[T])
 
 def _processes(count: int) -> Executor:
     copyreg.pickle(Claim, _sent)
-    return ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), initializer=_begin)
+    return ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _begin, (max(1, cores() // count),))
 
 
 def _sent(claim: Claim) -> tuple[Callable[[str], Claim], tuple[str]]:
@@ -96,10 +97,11 @@ def _received(name: str) -> Claim:
     return claim
 
 
-def _begin() -> None:
+def _begin(threads: int) -> None:
     """A process that computes is as the one that asks, except that Ctrl-C is for that one, and ends with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.showwarning = console.show_warning  # type: ignore[assignment]  # which leaves out where it was
+    threadpool_limits(threads)  # of linear algebra: more than there are cores wait for each other
     jax.config.update("jax_enable_x64", True)
     compiling.begin()
     asking = multiprocessing.parent_process()

@@ -7,6 +7,9 @@ from pathlib import Path
 # Compiling takes most of the time of the suite, so it does without the compiler's optimisations: they double the time
 # and change roundings only. `XLA_FLAGS= make test` tests with them, as do the evidence suite and the benchmarks.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
+# Each worker has one core: two threads of the linear algebra would wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Nothing of the tests' own ends up in the cache of whoever runs them.
 os.environ["XDG_CACHE_HOME"] = str(Path(__file__).parent.parent / ".pytest_cache" / "user")
 # Programs that several tests, their subprocesses and notebooks compile are compiled once, and kept for the next run.
