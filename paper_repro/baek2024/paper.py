@@ -129,6 +129,7 @@ PAPER = Paper(
                 "baek2024.batch_shifts",
                 "baek2024.batch_shift_at_zero",
                 "baek2024.batch_shift_rate",
+                "baek2024.mislabelled_shift_rate",
                 "baek2024.shard_shifts",
             ),
             "baek2024.toy_curves",

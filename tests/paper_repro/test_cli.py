@@ -179,7 +179,7 @@ def test_an_output_folder_that_cannot_be_written(repro, tmp_path: Path) -> None:
 
 def test_a_diverging_run_names_quantity_step_and_seed(repro, tmp_path: Path) -> None:
     diverging = ("--set", "training.eta=1e30", "--set", "rho=0.1")
-    ended = repro("run", "baek2024.digits", "--preset", "smoke", "--out", tmp_path, *diverging)
+    ended = repro("run", "baek2024.digits", "--preset", "smoke", "--jobs", "1", "--out", tmp_path, *diverging)
     assert ended.code == 2
     assert "gradient is not finite at step" in ended.err
     assert "seed=" in ended.err
@@ -187,7 +187,9 @@ def test_a_diverging_run_names_quantity_step_and_seed(repro, tmp_path: Path) -> 
 
 
 def test_runs_that_diverge_are_named_and_the_others_kept(repro, tmp_path: Path) -> None:
-    ended = repro("run", "baek2024.shrinkage", "--preset", "smoke", "--out", tmp_path, "--set", "rho=0.1,1e30")
+    ended = repro(
+        "run", "baek2024.shrinkage", "--preset", "smoke", "--jobs", "1", "--out", tmp_path, "--set", "rho=0.1,1e30"
+    )
     assert ended.code == 2
     assert re.search(r"gradient is not finite .*\(L-SAM, rho=1e\+30, digits, Delta=0.3, .*seed=\d+\)", ended.err)
     assert "rho=0.1," not in ended.err
@@ -226,7 +228,7 @@ def test_check_ends_with_1_when_a_claim_fails(repro, tmp_path: Path, monkeypatch
 
 def test_seeds_and_settings_reach_the_result(repro, tmp_path: Path) -> None:
     chosen = ("--seeds", 3, "--set", "Delta=0.3", "--set", "rho=0.2", "--set", "epochs=8")
-    ended = repro("run", "baek2024.linear_toy", "--preset", "smoke", "--out", tmp_path, *chosen)
+    ended = repro("run", "baek2024.linear_toy", "--preset", "smoke", "--jobs", "1", "--out", tmp_path, *chosen)
     assert ended.code == 0, ended.err
     (folder,) = (tmp_path / "changed").iterdir()
     result = load(folder / "baek2024.linear_toy.nc")

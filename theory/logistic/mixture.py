@@ -180,7 +180,7 @@ def batch_shift_at_zero_limit(problem: SignalNoiseMixture, rho: float, *, mislab
     r"""Its limit at n, d -> inf with d/n fixed:  rho (+-B^2 (1-2 Delta) + h^2) / sqrt(B^2 (1-2 Delta)^2 + h^2), with
     h^2 = gamma^2 (d-1)/n, + for clean and - for mislabelled examples.
 
-    Checked by `baek2024.batch_shift_rate`.
+    Checked by `baek2024.batch_shift_rate`, `baek2024.mislabelled_shift_rate`.
     """
     w_1, h = problem.B * (1 - 2 * problem.Delta), problem.gamma * np.sqrt((problem.d - 1) / problem.n)
     sign = -1.0 if mislabelled else 1.0

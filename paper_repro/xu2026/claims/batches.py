@@ -104,22 +104,39 @@ COSINE = Claim(
     figure="xu2026.residual",
 )
 
-CLASSES = 5
+CLASSES, RATES = (2, 3, 7), (0.0, 0.1, 0.35, 0.8, 1.0)  # of 20 examples
 
 
 def _uniform_cosines(case: Any) -> np.ndarray:
-    x, _ = case
-    objective = objectives.Objective(networks.mlp((x.shape[2], CLASSES)), objectives.cross_entropy)
-    labels = np.arange(x.shape[1]) % CLASSES
-    wrong = np.where(np.arange(x.shape[1]) < ORTHOGONAL_RATE * x.shape[1], (labels + 2) % CLASSES, labels)
-    zero = [{"w": jnp.zeros((x.shape[2], CLASSES)), "b": jnp.zeros(CLASSES)}]
+    """(set of inputs, number of classes and rate), with labels and wrong ones drawn anew for every rate."""
+    x, y = case
+    columns = []
+    for classes in CLASSES:
+        zero = jnp.zeros((x.shape[2], classes))
+        draw = np.random.default_rng(np.sum(y > 0, dtype=int) + classes)
+        for rate in RATES:
+            labels = draw.integers(classes, size=y.shape)
+            moved = (labels + draw.integers(1, classes, size=y.shape)) % classes
+            observed = np.where(np.arange(y.shape[1]) < rate * y.shape[1], moved, labels)
+            columns.append(_class_cosines(zero, x, labels, observed))
+    return np.stack(columns, axis=1)
 
-    def one(x: Any) -> Any:
-        g, h = (rules.gradient(Sgd(), (), objective, zero, objectives.Batch(x, jnp.asarray(u)))[0][0]["w"].ravel()
-                for u in (labels, wrong))  # fmt: skip
-        return jnp.cos(angle(g, h))
 
-    return np.asarray(jax.jit(jax.vmap(one))(x))
+@jax.jit
+def _class_cosines(zero: Any, x: Any, labels: Any, observed: Any) -> Any:
+    """The cosine of the weights' gradients under both labellings, for every set."""
+    objective = objectives.Objective(networks.mlp(zero.shape), objectives.cross_entropy)
+    params = [{"w": zero, "b": zero[0]}]
+
+    def one(x: Any, *labellings: Any) -> Any:
+        g, h = (rules.gradient(Sgd(), (), objective, params, objectives.Batch(x, u))[0][0]["w"] for u in labellings)
+        return jnp.sum(g * h) / jnp.sqrt(jnp.sum(g * g) * jnp.sum(h * h))
+
+    return jax.vmap(one)(x, labels, observed)
+
+
+def _stated_uniform_cosines(classes: int = 0, share: float = 1.0) -> np.ndarray:
+    return np.array([perturbation_angle.uniform_cosine(share * r, classes or c) for c in CLASSES for r in RATES])[None]
 
 
 UNIFORM = Claim(
@@ -127,14 +144,17 @@ UNIFORM = Claim(
     origin="derived",
     source=OURS,
     statement="With C classes at uniform softmax (initialisation) that cosine is 1 - Delta C/(C - 1).",
-    regime="weights of a linear softmax model, orthogonal inputs of equal norm",
+    regime="weights of a linear softmax model, orthogonal inputs of equal norm, any labels of which a share Delta is "
+    "wrong in any way",
     tolerance=Exact(),
     setup=orthonormal,
-    predicted=lambda c: perturbation_angle.uniform_cosine(ORTHOGONAL_RATE, CLASSES),
+    predicted=lambda c: _stated_uniform_cosines(),
     measured=_uniform_cosines,
     mutants=(
-        Mutant("two classes", predicted=lambda c: perturbation_angle.uniform_cosine(ORTHOGONAL_RATE, 2)),
-        Mutant("1 - Delta", predicted=lambda c: 1 - ORTHOGONAL_RATE),
+        Mutant("two classes", predicted=lambda c: _stated_uniform_cosines(classes=2)),
+        Mutant("one class too many", predicted=lambda c: _stated_uniform_cosines(classes=8)),
+        Mutant("half of the wrong labels", predicted=lambda c: _stated_uniform_cosines(share=0.5)),
+        Mutant("1 - Delta", predicted=lambda c: np.tile(1 - np.array(RATES), len(CLASSES))[None]),
     ),
     theory="theory.compensation.angle.uniform_cosine",
     figure="xu2026.residual",

@@ -159,6 +159,6 @@ def test_weighted_gradients_of_perturbed_examples_add_up(rng):
 )
 def test_probes_that_are_no_sum_are_refused(rule, name, message, rng):
     case = CASES[name]
-    batch = case.batch(rng)
+    objective = case.objective._replace(model=case.model._replace(factored=False))
     with pytest.raises(InputError, match=message):
-        weighted_gradient(case.objective, case.params(rng), batch, jnp.ones(6) / 6, rule)
+        weighted_gradient(objective, case.params(rng), case.batch(rng), jnp.ones(6) / 6, rule)
