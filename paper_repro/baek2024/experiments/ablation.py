@@ -256,7 +256,7 @@ def _experiment(name: str, title: str, standard: Ablation, full: Ablation) -> Ex
 
 
 _PENALTIES = (0.003, 0.01, 0.03, 0.1)
-_STANDARD = Ablation(rho=(0.05, 0.1, 0.2), penalty=(0.03,))
+_STANDARD = Ablation(rho=(0.1, 0.2), penalty=(0.03,), seeds=4)
 DIGITS = _experiment(
     "digits",
     "The ablation on digits with 30 % label noise",

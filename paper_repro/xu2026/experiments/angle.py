@@ -78,7 +78,7 @@ ANGLES = Experiment(
     question="At which noise rates and which weights does the noisy perturbation point elsewhere than the clean one?",
     config={
         "smoke": Angles(Delta=(0.1, 0.4), grid=9, points=3, seeds=3),
-        "standard": Angles(),
+        "standard": Angles(seeds=8),
         "full": Angles(grid=241, points=20, seeds=256),
     },
     run=once(angles),

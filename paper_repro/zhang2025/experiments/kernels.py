@@ -102,7 +102,7 @@ KERNEL_WIDTH = Experiment(
     question="How far is the tangent kernel of a random network of finite width from its infinite-width limit?",
     config={
         "smoke": KernelWidth(widths=(16, 64), hidden=(1, 2), n=6, seeds=4),
-        "standard": KernelWidth(),
+        "standard": KernelWidth(widths=(32, 128, 512)),
         "full": KernelWidth(widths=(32, 64, 128, 256, 512, 1024, 2048), hidden=(1, 2, 3, 5), seeds=64),
     },
     run=lambda config, parts: parts.map(kernel_width, [config])[0],
