@@ -15,16 +15,18 @@ KEPT = "finished parts are kept, the same command continues"
 def executor(address: str) -> Iterator[Executor]:
     """An executor on the workers. Raises InputError where there is no scheduler, and where it or workers are lost."""
     client = _client(address)
+    workers = client.get_executor()
     try:
-        yield client.get_executor()
+        yield workers
     except Exception as error:
         loss = _loss(error)
         if loss is None:
             raise
         raise InputError(f"the cluster at {address} must last to the end, but {loss}; {KEPT}") from None
     finally:
-        with suppress(Exception):  # a scheduler that is gone cannot be told goodbye
-            client.close(timeout=2)
+        for goodbye in (lambda: workers.shutdown(wait=False), lambda: client.close(timeout=2)):
+            with suppress(Exception):  # a scheduler that is gone cannot be told
+                goodbye()
 
 
 def _client(address: str) -> Any:

@@ -77,17 +77,13 @@ def show_plan(configs: Sequence[tuple[Experiment, Any]], preset: str) -> None:
     for head in ("experiment", "parts", "seeds", "about"):
         table.add_column(head, no_wrap=True)
     for experiment, config in configs:
-        about = _cost(costs.estimate(experiment.id, preset))
+        about = costs.in_words(costs.estimate(experiment.id, preset))
         table.add_row(experiment.id, str(experiment.units(config)), str(config.seeds), about)
     known = [seconds for e, _ in configs if (seconds := costs.estimate(e.id, preset)) is not None]
-    table.add_row("together", "", "", _cost(sum(known) if len(known) == len(configs) else None))
+    table.add_row("together", "", "", costs.in_words(sum(known) if len(known) == len(configs) else None))
     # Whole lines, however narrow the terminal, or the 80 columns of a pipe.
     needed = Measurement.get(out, out.options.update(max_width=1000), table).maximum
     Console(file=out.file, width=max(needed, out.width), soft_wrap=True, highlight=False).print(table)
-
-
-def _cost(seconds: float | None) -> str:
-    return "not known" if seconds is None else costs.in_words(seconds)
 
 
 class Bars:

@@ -20,8 +20,10 @@ def estimate(experiment: str, preset: str) -> float | None:
     return None
 
 
-def in_words(seconds: float) -> str:
-    """Seconds, minutes or hours."""
+def in_words(seconds: float | None) -> str:
+    """Seconds, minutes or hours; that nobody has measured it."""
+    if seconds is None:
+        return "not known"
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -38,7 +38,7 @@ def cores() -> int:
 def executor(jobs: int | None, tasks: int, address: str | None = None) -> Iterator[Executor]:
     """For so many tasks: a thread of this process, as many as `jobs` processes, or a Dask scheduler's workers.
 
-    Raises InputError where processes or workers are lost. After any other failure, and Ctrl-C, nothing new begins.
+    Raises InputError where processes or workers are lost. What has not ended when something fails is dropped.
     """
     count = min(jobs or cores(), tasks)
     if address is not None:
@@ -64,7 +64,8 @@ def side_by_side(executor: Executor, work: Callable[[T], R], items: Sequence[T])
     """work(item) of every item, as each is finished, where `work` itself waits for the executor.
 
     In this thread, one after another, where there is but one; else with one more under way than is computed, which may
-    be drawn meanwhile. After a failure, or Ctrl-C, what is under way may end within GRACE seconds.
+    be drawn meanwhile. After a failure, or Ctrl-C, no other item begins and what is under way has GRACE seconds to
+    end; whoever made the executor drops the rest.
     """
     if len(items) == 1 or isinstance(executor, ThreadPoolExecutor):
         yield from map(work, items)
@@ -76,7 +77,6 @@ def side_by_side(executor: Executor, work: Callable[[T], R], items: Sequence[T])
             yield future.result()
     except BaseException:
         threads.shutdown(wait=False, cancel_futures=True)
-        executor.shutdown(wait=False, cancel_futures=True)
         wait(futures, timeout=GRACE)
         raise
     threads.shutdown()

@@ -76,8 +76,7 @@ def overview(catalogue: dict[str, Any]) -> list[str]:
 
 
 def _cost(experiment: str, preset: str = "standard") -> str:
-    seconds = costs.estimate(experiment, preset)
-    return "?" if seconds is None else costs.in_words(seconds)
+    return costs.in_words(costs.estimate(experiment, preset))
 
 
 def shown(catalogue: dict[str, Any], name: str, out: Path) -> list[str]:

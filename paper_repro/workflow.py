@@ -69,7 +69,7 @@ def run(configs: Sequence[tuple[Experiment, Any]], preset: str, out: Path, *, ex
         with console.progress() as progress:
 
             def finished(chosen: tuple[Experiment, Any]) -> Store:
-                return _finished(*chosen, preset, out, executor, fresh, progress)
+                return _finished(*chosen, preset, out, places[chosen[0].id], executor, fresh, progress)
 
             for store in executors.side_by_side(executor, finished, configs):
                 diverged += store.diverged
@@ -90,11 +90,17 @@ def run(configs: Sequence[tuple[Experiment, Any]], preset: str, out: Path, *, ex
 
 
 def _finished(
-    experiment: Experiment, config: Any, preset: str, out: Path, executor: Executor, fresh: bool, progress: console.Bars
+    experiment: Experiment,
+    config: Any,
+    preset: str,
+    out: Path,
+    place: Path,
+    executor: Executor,
+    fresh: bool,
+    progress: console.Bars,
 ) -> Store:
-    """Run an experiment, write its result and its figures, and say so."""
+    """Run an experiment, write its result and its figures to a place in `out`, and say so."""
     advance = progress.add(experiment.title, experiment.units(config))
-    place = page.folder_of(experiment, config, preset, out)
     store = Store(out, experiment.id, executor=executor, place=place, fresh=fresh, advance=advance)
     with blaming(store.diverged):
         key = keys.of_result(experiment, config)  # data files are those that the parts were asked for

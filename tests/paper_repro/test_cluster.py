@@ -5,6 +5,7 @@ from concurrent.futures import CancelledError
 import pytest
 
 from paper_repro import cluster
+from paper_repro.executors import side_by_side
 from spec.validation import InputError
 
 
@@ -46,3 +47,28 @@ def test_errors_of_parts_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(cluster, "_client", lambda address: Client())
     with pytest.raises(ZeroDivisionError), cluster.executor("tcp://there"):
         raise ZeroDivisionError
+
+
+class Left:
+    """A cluster's executor, as distributed has it, and its client in one; the first goodbye fails."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def get_executor(self) -> "Left":
+        return self
+
+    def shutdown(self, wait: bool = True) -> None:
+        self.told.append(f"shutdown, wait={wait}")
+        raise OSError
+
+    def close(self, timeout: float) -> None:
+        self.told.append("close")
+
+
+def test_a_cluster_is_told_to_drop_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = Left()
+    monkeypatch.setattr(cluster, "_client", lambda address: left)
+    with pytest.raises(ZeroDivisionError), cluster.executor("tcp://there") as executor:
+        list(side_by_side(executor, lambda item: 1 // item, [0, 1]))
+    assert left.told == ["shutdown, wait=False", "close"]
