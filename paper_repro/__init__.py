@@ -18,7 +18,7 @@ baek2024, luong2026, zhang2025, xu2026   the papers; beyond: results of our own
 from importlib.util import find_spec
 from pathlib import Path
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 for _name in ("spec", "theory", "sims", "figures"):
     _found = find_spec(_name)
