@@ -171,7 +171,16 @@ _FULL = Dependence()
 DEPENDENCE = _experiment(
     "dependence",
     "When SAM helps: digits",
-    replace(_FULL, n_train=(125, 1000), widths=(16, 256), Delta=(0.0, 0.3), eta=(0.1,), methods=("1-SAM",), seeds=4),
+    replace(
+        _FULL,
+        n_train=(125, 1000),
+        widths=(16, 256),
+        Delta=(0.0, 0.3),
+        eta=(0.1,),
+        methods=("1-SAM",),
+        rho=(0.1,),
+        seeds=4,
+    ),
     _FULL,
 )
 _GENERATED = Dependence(
@@ -185,6 +194,15 @@ _GENERATED = Dependence(
 DEPENDENCE_MNIST1D = _experiment(
     "dependence_mnist1d",
     "When SAM helps: MNIST-1D",
-    replace(_GENERATED, n_train=(1000, 4000), widths=(256,), Delta=(0.3,), eta=(0.1,), methods=("1-SAM",), seeds=4),
+    replace(
+        _GENERATED,
+        n_train=(1000, 4000),
+        widths=(256,),
+        Delta=(0.3,),
+        eta=(0.1,),
+        methods=("1-SAM",),
+        rho=(0.2,),
+        seeds=4,
+    ),
     _GENERATED,
 )

@@ -104,13 +104,13 @@ LINEAR_TOY = Experiment(
             training=Training(eta=0.05, epochs=40, record_every=4),
             seeds=3,
         ),
-        "standard": LinearToy(seeds=4),  # tested exactly, so that the samples alone differ
+        # Tested exactly, so that the samples alone differ; a quarter of the data, at the same n/d.
+        "standard": LinearToy(problem=SignalNoiseMixture(n=250, d=500, B=2.0, gamma=1.0, noise="orthogonal"), seeds=4),
         "full": LinearToy(
             Delta=(0.1, 0.2, 0.3, 0.4),
-            rho=(0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
-            rho_batch=(0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
-            training=Training(eta=0.03, epochs=3000, record_every=5),
-            seeds=32,
+            rho=(0.01, 0.03, 0.1, 0.3, 1.0),
+            rho_batch=(0.1, 0.3, 1.0, 3.0, 10.0),
+            training=Training(eta=0.03, epochs=1200, record_every=5),
         ),
     },
     units=lambda config: len(runs(config)),

@@ -137,7 +137,7 @@ CURVES = Experiment(
     config={
         "smoke": Curves(sizes=(40,), training=Training(0.5, 6, record_every=2), samples=256, seeds=3),
         "standard": Curves(),
-        "full": Curves(sizes=(500, 2000, 8000), samples=8192, seeds=16),
+        "full": Curves(sizes=(500, 2000, 8000), samples=8192),
     },
     units=lambda config: len(rules(config, 100)) * (1 + len(config.sizes)),
     run=run,

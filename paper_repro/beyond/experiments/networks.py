@@ -130,7 +130,7 @@ NETWORKS = Experiment(
     config={
         "smoke": Networks(sizes=(40,), training=Training(0.5, 4), samples=256, seeds=3),
         "standard": Networks(training=Training(eta=0.5, epochs=20), seeds=6),
-        "full": Networks(sizes=(500, 2000, 8000), samples=8192, seeds=16),
+        "full": Networks(sizes=(500, 2000, 8000), samples=8192),
     },
     units=lambda config: 4 + len(config.sizes),
     run=run,

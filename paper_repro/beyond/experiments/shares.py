@@ -258,7 +258,7 @@ SHARES = Experiment(
             samples=4096,
             repeats=4,
             sizes=(500, 2000),
-            seeds=16,
+            seeds=8,
         ),
     },
     units=lambda config: len(points(config)) * (1 + len(config.sizes)),

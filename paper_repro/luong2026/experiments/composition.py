@@ -117,7 +117,7 @@ COMPOSITION = Experiment(
     question="Is group B that of mislabelled examples, and does the premise of the linear theory hold in a network?",
     config={
         "smoke": Composition(RealData(n_train=200), Mlp((8,)), Training(eta=0.1, epochs=2, batch=50), seeds=2),
-        "standard": Composition(seeds=2),
+        "standard": Composition(training=replace(TRAINING, record_every=8), seeds=2),
         "full": Composition(seeds=8),
     },
     units=lambda config: len(runs(config)),
@@ -144,7 +144,9 @@ LINEAR_DIGITS = Experiment(
     "group B, and clean-dominated ones not?",
     config={
         "smoke": Composition(_TWO, Linear(0.0), replace(_FULL_BATCH, epochs=20), sharpness=("example",), seeds=2),
-        "standard": Composition(_TWO, Linear(0.0), _FULL_BATCH, sharpness=("batch", "example"), seeds=2),
+        "standard": Composition(
+            _TWO, Linear(0.0), replace(_FULL_BATCH, record_every=20), sharpness=("batch", "example"), seeds=2
+        ),
         "full": Composition(_TWO, Linear(0.0), _FULL_BATCH, sharpness=("batch", "example"), seeds=8),
     },
     units=lambda config: len(runs(config)),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import xarray as xr
 
-from paper_repro.luong2026.experiments.settings import ALPHA, BOTH, OnData, blocks, experiment, saner, unit_of
+from paper_repro.luong2026.experiments.settings import ALPHA, BOTH, TRAINING, OnData, blocks, experiment, saner, unit_of
 from paper_repro.registry import Table
 from paper_repro.shared import comparison
 from paper_repro.shared.comparison import Entry
@@ -78,7 +78,7 @@ CONTROLS = experiment(
     "SANER and its controls",
     "Is it the choice of coordinates that makes SANER robust?",
     control_entries,
-    OnData(rho=(0.1,), seeds=2),
+    OnData(rho=(0.1,), training=replace(TRAINING, epochs=40), seeds=2),
     OnData(BOTH, rho=(0.1, 0.4)),
     ("SAM", "SANER", "random halved, count of B", "noise-dominated halved (oracle)"),
     lambda dataset: (survives(dataset),),

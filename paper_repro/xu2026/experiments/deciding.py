@@ -43,7 +43,8 @@ PROJECTS = {"free": None, "ball": "ball", "sphere": "sphere"}
 class Deciding(Checked):
     """Blocks are problems times strengths; warmup is a share of the training, fraction that of the selection.
 
-    multiples: of rho, for plain SAM at other lengths. only: the methods to keep besides plain SAM; none: all.
+    The strengths after the first meet the first problem only. multiples: of rho, for plain SAM at other lengths. only:
+    the methods to keep besides plain SAM; none: all.
     """
 
     problems: Grid[RealData] = (RealData(),)
@@ -111,7 +112,7 @@ def entries(config: Deciding) -> list[Entry]:
     found = []
     for problem in config.problems:
         observe = (Accuracies(), Correction(config.training.batch or problem.n_train))
-        for strength in config.strength:
+        for strength in config.strength if problem == config.problems[0] else config.strength[:1]:
             block = f"{_place(problem)}, s = {strength:g}"
             for label, rule in rules(config, problem, strength):
                 unit = TrainingRun(rule, problem, config.network, config.training, observe, seeds)
@@ -159,7 +160,7 @@ DECIDING = Experiment(
         "standard": Deciding(
             training=replace(TRAINING, epochs=40), only=(PUBLISHED, *_SPHERE, *_PURE, ORACLE), seeds=3
         ),
-        "full": Deciding(problems=_ALL, strength=(0.01, 0.1), multiples=(0.5, 2.0, 4.0, 8.0, 16.0, 32.0)),
+        "full": Deciding(problems=_ALL, strength=(0.1, 0.01), multiples=(0.5, 2.0, 4.0, 8.0, 16.0, 32.0)),
     },
     units=lambda config: len(comparison.units(entries(config))),
     run=run,

@@ -166,7 +166,7 @@ FIELD = Experiment(
             only=(CE, CLEAN, f"{META}, β = 10", FBR),
             seeds=2,
         ),
-        "standard": Field(extra=(0, 30), only=_FEW, seeds=3),
+        "standard": Field(extra=(0, 10), only=_FEW, seeds=3),
         "full": Field(
             (DIGITS, MNIST1D, IMBALANCED),
             tuple(NOISES),

@@ -79,7 +79,7 @@ FINITE_WIDTH = Experiment(
     config={
         "smoke": FiniteWidth(widths=(8, 32), n=12, m=4, steps=10, seeds=3),
         "standard": FiniteWidth(seeds=8),
-        "full": FiniteWidth(widths=(8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096), seeds=64),
+        "full": FiniteWidth(widths=(8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096), seeds=32),
     },
     run=lambda config, parts: parts.map(run_width, [config])[0],
     figures=(

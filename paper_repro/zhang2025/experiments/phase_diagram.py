@@ -86,7 +86,7 @@ PHASE_DIAGRAM = Experiment(
         "standard": PhaseDiagram(
             ratios=tuple(float(r) for r in np.geomspace(1e-3, 10, 9)), p=(0.1, 0.3, 0.5, 0.7, 0.9), steps=2000
         ),
-        "full": PhaseDiagram(ratios=tuple(float(r) for r in np.geomspace(1e-4, 10, 41)), steps=40000),
+        "full": PhaseDiagram(ratios=tuple(float(r) for r in np.geomspace(1e-4, 10, 26)), steps=40000),
     },
     run=lambda config, parts: parts.map(run_phase_diagram, [config])[0],
     figures=(
