@@ -3,6 +3,7 @@
 Importing any part of sims makes every rule of spec.rules and every record of spec.observables known.
 
 runs, train                 a TrainingRun over seeds; one training as one function
+over_seeds                  seeds one after another, in blocks, and with a block on each device
 programs, divergence        compiled programs that runs share; runs that left the finite numbers
 fitting, own_loop           training of one's own network on one's own labels, and a rule in one's own loop
 checkpoints, suspects       what a training needs to go on, and which of its examples look mislabelled

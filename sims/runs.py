@@ -14,13 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from sims import objectives, programs, rules
+from sims import objectives, over_seeds, programs, rules
 from sims.data import sampling, sources
 from sims.data.sampling import Data, Source, Split
 from sims.divergence import marked
 from sims.models import networks
 from sims.objectives import Objective
 from sims.observables import scalars
+from sims.over_seeds import Spread
 from sims.train import Carry, Descent, Extra, Orders, begin, descent, epoch, extra_epochs, orders, plain_epochs
 from spec.clean_subset import CleanEpochs, CleanSubset
 from spec.networks import Network
@@ -28,7 +29,7 @@ from spec.observables import Observable
 from spec.problems import Problem, RealData
 from spec.runs import TrainingRun
 from spec.training import Training
-from spec.validation import require, require_integer
+from spec.validation import require
 
 Call = Callable[..., Any]
 Records = dict[str, jax.Array]
@@ -39,9 +40,11 @@ SHORT = 5000  # examples that a short run sees in all
 def simulate(run: TrainingRun, *, block: int | None = None) -> xr.Dataset:
     """Train for every seed: what the run observes and what its rule reports, with dimensions (seed, epoch).
 
-    block: seeds that are vectorised at a time; None: one on a CPU, where more are slower, and all on an accelerator.
-    Numbers are bitwise reproducible for a fixed block size, and agree to rounding between block sizes. A seed gives the
-    same data, initial parameters and batches under every rule, so that differences between rules are paired.
+    block: seeds that are vectorised at a time; None: one on a CPU, where more are slower, and on accelerators an equal
+    share of all. Where JAX sees several devices of this machine, each computes a block at a time. Numbers are bitwise
+    reproducible for a fixed block size, however many devices there are, and agree to rounding between block sizes. A
+    seed gives the same data, initial parameters and batches under every rule, so that differences between rules are
+    paired.
 
     Nothing is raised where training diverges: records after the first step without a finite gradient are NaN,
     `first_nonfinite_step` (seed,) tells that step (-1: none), and the attribute `diverged` names rule, problem, seed.
@@ -57,30 +60,17 @@ def simulate(run: TrainingRun, *, block: int | None = None) -> xr.Dataset:
     {'seed': 2, 'epoch': 6}
     """
     require(len(run.seeds) >= 1, "seeds", run.seeds, "at least one seed")
-    block = (1 if jax.default_backend() == "cpu" else len(run.seeds)) if block is None else block
-    require_integer("block", block, at_least=1)
-    keys, options = [jax.random.key(seed) for seed in run.seeds], _options(run)
-    if block == 1:
-        rows = [jax.tree.map(lambda a: a[None], _trajectory(run, key, partial(_alone, options))) for key in keys]
-    else:
-        # The last block is filled up with its last seed, so that all blocks share their programs.
-        filled = [*keys, *keys[-1:] * (-len(keys) % block)]
-        blocks = [jnp.stack(filled[i : i + block]) for i in range(0, len(filled), block)]
-        rows = [_trajectory(run, some, partial(_over_seeds, options)) for some in blocks]
-    arrays = {name: np.concatenate([row[name] for row in rows])[: len(keys)] for name in rows[0]}
+    spread, keys = over_seeds.spread(len(run.seeds), block), [jax.random.key(seed) for seed in run.seeds]
+    call = partial(_called, spread, _options(run))
+    rows = [_trajectory(run, some, call) for some in spread.split(keys)]
+    arrays = {name: np.concatenate([np.atleast_2d(row[name]) for row in rows])[: len(keys)] for name in rows[0]}
     variables = {name: (("seed", "epoch"), a) for name, a in arrays.items()}
     epochs = range(0, run.training.epochs + 1, run.training.record_every)
     return marked(xr.Dataset(variables, coords={"seed": list(run.seeds), "epoch": list(epochs)}), run)
 
 
-def _alone(options: Options, function: Call, static: tuple[Any, ...], shared: Any, *own: Any) -> Any:
-    """The program of a function for one seed; what is not its own is shared by all of them."""
-    return programs.call(function, static, shared, *own, options=_of(function, options))
-
-
-def _over_seeds(options: Options, function: Call, static: tuple[Any, ...], shared: Any, *own: Any) -> Any:
-    """The same for a block of seeds, which lie along the first axis of what is their own."""
-    return programs.call(_vectorised, (function, static), shared, *own, options=_of(function, options))
+def _called(spread: Spread, options: Options, function: Call, static: tuple[Any, ...], shared: Any, *own: Any) -> Any:
+    return spread.call(function, static, shared, *own, options=_of(function, options))
 
 
 def _options(run: TrainingRun) -> Options:
@@ -94,10 +84,6 @@ def _of(function: Call, options: Options) -> Options:
     if function is _initial:
         return programs.FOR_LOOPS
     return programs.FOR_ONCE if function in (_sampled, _places) else options
-
-
-def _vectorised(function: Call, static: tuple[Any, ...], shared: Any, *own: Any) -> Any:
-    return jax.vmap(partial(function, *static, shared))(*own)
 
 
 def _trajectory(run: TrainingRun, key: jax.Array, call: Call) -> dict[str, np.ndarray]:

@@ -2,10 +2,14 @@
 
 import doctest
 import gc
+import os
+import subprocess
+import sys
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from threading import Barrier
 
 import jax
@@ -116,6 +120,38 @@ def test_blocks_agree_to_rounding(block, seeds):
     found = simulate(run, block=block)
     xr.testing.assert_allclose(found, simulate(run, block=1), rtol=1e-12, atol=1e-14)
     xr.testing.assert_identical(found, simulate(run, block=block))
+
+
+ON_EIGHT = """
+import sys
+
+import jax
+
+jax.config.update("jax_enable_x64", True)
+from sims import over_seeds, simulate
+from tests.sims.test_runs import RUN, replace
+
+run, folder = replace(RUN, seeds=tuple(map(int, sys.argv[2:]))), sys.argv[1]
+for block, devices in ((1, 3), (2, 2)):
+    spread = over_seeds.spread(3, block)
+    (keys,) = spread.split([jax.random.key(seed) for seed in run.seeds])
+    data = spread.call(lambda _, key: jax.random.key_data(key), (), None, keys, options=())
+    assert [len(shard.data) for shard in data.addressable_shards] == [block] * devices
+    assert len(data.sharding.device_set) == devices
+    simulate(run, block=block).to_netcdf(f"{folder}/{block}.nc")
+"""
+
+
+def test_devices_that_share_the_seeds_give_the_numbers_of_one(seeds, tmp_path):
+    """Of eight devices, three seeds in blocks of one take three, and in blocks of two, the last one filled up, two."""
+    environment = os.environ | {"XLA_FLAGS": os.environ["XLA_FLAGS"] + " --xla_force_host_platform_device_count=8"}
+    command = [sys.executable, "-c", ON_EIGHT, str(tmp_path), *map(str, seeds)]
+    root = Path(__file__).parents[2]
+    ended = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    for block in (1, 2):
+        with xr.open_dataset(tmp_path / f"{block}.nc") as found:
+            xr.testing.assert_identical(found.load(), simulate(replace(RUN, seeds=seeds), block=block))
 
 
 def test_threads_give_the_same_numbers(seeds):
