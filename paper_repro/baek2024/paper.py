@@ -23,6 +23,7 @@ from paper_repro.baek2024.experiments.dependence import DEPENDENCE, DEPENDENCE_M
 from paper_repro.baek2024.experiments.formulas import RATIO, UPWEIGHTING
 from paper_repro.baek2024.experiments.network_formulas import MARGIN_CEILING, NETWORK_DYNAMICS
 from paper_repro.baek2024.experiments.remarks import REMARKS
+from paper_repro.baek2024.experiments.residual import RESIDUAL
 from paper_repro.baek2024.experiments.shrinkage import SHRINKAGE
 from paper_repro.baek2024.experiments.toy import LINEAR_TOY
 from paper_repro.registry import Paper, Statement
@@ -299,6 +300,7 @@ PAPER = Paper(
         REMARKS,
         DIGITS,
         MNIST1D,
+        RESIDUAL,
         DEPENDENCE,
         DEPENDENCE_MNIST1D,
     ),

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from paper_repro.baek2024.experiments import ablation, dependence, formulas, network_formulas, remarks, shrinkage, toy
+from paper_repro.baek2024.experiments import (
+    ablation,
+    dependence,
+    formulas,
+    network_formulas,
+    remarks,
+    residual,
+    shrinkage,
+    toy,
+)
 from paper_repro.statistics import interval
 from spec.networks import Linear
 from spec.problems import SignalNoiseMixture
@@ -223,3 +232,27 @@ def test_remarks_change_one_thing_in_each_block():
     assert [e.unit.rule.rho for e in blocks["linear model"][3:]] == [0.1, 0.4]
     assert {e.unit.network for e in blocks["linear model"]} == {Linear()}
     assert [e.unit.problem.noise.Delta for e in found] == [0.3] * 10 + [0.0] * 4
+
+
+# ---------------------------------------------------------------- the residual network
+
+
+def test_every_method_trains_the_same_residual_network_as_sgd():
+    found = residual.entries(residual.Residual(rho=0.2))
+    assert [e.label for e in found] == ["SGD", "L-SAM", "J-SAM", "1-SAM", "n-SAM"]
+    assert [e.unit.rule.name for e in found] == [e.label for e in found]
+    assert [e.unit.rule.rho for e in found[1:]] == [0.2] * 4
+    assert len({(e.block, e.unit.network, e.unit.training, e.unit.seeds) for e in found}) == 1
+
+
+def test_the_order_in_a_residual_network_is_read_from_paired_differences():
+    labels, seeds = ["SGD", "J-SAM", "L-SAM", "1-SAM"], np.array([0.0, 0.2, 0.1])  # seeds differ by more than methods
+    selected = np.array([0.5, 0.6, 0.501, 0.6])[:, None] + seeds + np.outer([0, 1, 2, 3], [1e-3, 0, -1e-3])
+    values = {"selected": (("run", "seed"), selected), "final": (("run", "seed"), selected[[1, 0, 3, 2]])}
+    dataset = xr.Dataset(values, {"block": ("run", [residual.BLOCK] * 4), "label": ("run", labels)})
+    table = residual.order(dataset)
+    assert [row[0] for row in table.rows] == ["L-SAM − SGD", "J-SAM − L-SAM", "1-SAM − J-SAM", "1-SAM − SGD"]
+    step = table.rows[3]
+    assert step[1] == "larger"
+    assert step[2] == f"{interval(selected[3] - selected[0]).points(signed=True)}: shown"
+    assert step[3] == f"{interval(selected[2] - selected[1]).points(signed=True)}: reversed"

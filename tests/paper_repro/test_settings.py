@@ -78,7 +78,8 @@ TAKEN = {
     | {"strength", "multiples", "gamma", "Remarks.decay"}
     | BEYOND
     | LAYERS,
-    ("tuple", "twice the same"): {"network.v", "base.network.v", "network.hidden", "KernelBlocks.hidden", "start"},
+    ("tuple", "twice the same"): {"network.v", "base.network.v", "network.hidden", "KernelBlocks.hidden", "start"}
+    | {"network.image", "network.channels"},
     ("tuple", "()"): {"only"},
     ("NoneType", "None"): {"path", "classes", "batch"},
     ("int", "None"): {"batch"},
