@@ -62,7 +62,7 @@ def _named(field: str, paper: str) -> str:
 
 
 def _value(field: str, paper: str) -> str:
-    source, *rest = (part.strip() for part in field.split("|"))
+    source, *rest = (" ".join(part.split()) for part in field.split("|"))
     word, _, name = source.rpartition(" ")
     if word == "seeds":
         return str(_kept(name, paper)["seeds"])

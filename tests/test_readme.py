@@ -94,6 +94,16 @@ def scope() -> str:
     return prose.rendered((ROOT / "docs" / "scope.template.md").read_text())
 
 
+def report() -> str:
+    """The report, with how many statements of every paper have which status."""
+    lines = [_row("statements", *STATUS_MEANS), _row(*["---"] * (1 + len(STATUS_MEANS)))]
+    for paper in PAPERS:
+        counts = [sum(s.status == status for s in paper.statements) for status in STATUS_MEANS]
+        lines.append(_row(paper.key, *(str(count or "") for count in counts)))
+    text = prose.rendered((ROOT / "docs" / "report.template.md").read_text())
+    return text.replace("<!-- statuses -->", "\n".join(lines))
+
+
 def _row(*cells: str) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
@@ -167,7 +177,7 @@ DOCUMENTS = {
     README: readme,
     **{
         ROOT / "docs" / f"{function.__name__}.md": function
-        for function in (statements, notation, scope, mean_field, mean_field_networks)
+        for function in (statements, notation, scope, report, mean_field, mean_field_networks)
     },
 }
 
@@ -191,8 +201,8 @@ def test_no_measured_number_is_typed() -> None:
         r"<!-- findings.*/findings -->|```.*?```|`[^`]*`|\]\([^)]*\)|\b20\d\d\b", "", README.read_text(), flags=re.S
     )
     assert typed(text) == ["3.11"]  # of Python
-    left = typed((ROOT / "docs" / "scope.template.md").read_text())
-    assert left == ["4.1"]  # of a proposition
+    left = {name: typed((ROOT / "docs" / f"{name}.template.md").read_text()) for name in ("scope", "report")}
+    assert left == {"scope": ["4.1"], "report": ["95", "30"]}  # a proposition; per cent, of intervals and labels
 
 
 def test_the_example_runs_and_prints_an_exact_agreement(capsys) -> None:
