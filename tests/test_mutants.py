@@ -100,6 +100,9 @@ def test_only_red_is_success(verdicts: list[str], code: int, tmp_path: Path, mon
     monkeypatch.setattr(mutants, "prepare", lambda: None)
     monkeypatch.setattr(mutants, "run", lambda slips, *_: (mutants.Outcome(s, s.what, 1.0, "") for s in slips))
     assert mutants.main([], file=file) == code
+    keep = ["--keep", str(tmp_path / "red.jsonl")]
+    assert [mutants.main(keep, file=file) for _ in range(2)] == [code, code]
+    assert list(mutants.kept(tmp_path / "red.jsonl").values()) == verdicts
 
 
 def test_the_file_says_no_more_than_slips() -> None:

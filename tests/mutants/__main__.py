@@ -1,11 +1,13 @@
 """`make mutants`: applies every slip of slips.toml to a copy of the tree, and fails if one turns no test red.
 
 `python -m tests.mutants TEXT` takes the slips whose file or description has the text. First the tests that the slips
-name are run without any slip: a test that is red anyway says nothing.
+name are run without any slip: a test that is red anyway says nothing. `--keep FILE` adds a line to FILE for every slip,
+and leaves out those that have one; `red.jsonl` beside this module is the kept one.
 """
 
 import argparse
 import compileall
+import json
 import os
 import sys
 import tempfile
@@ -71,24 +73,36 @@ def _outcomes(slips: Sequence[Slip], trees: Sequence[Path]) -> Iterator[Outcome]
                 yield Outcome(slip, verdict, one.seconds, "" if verdict == "red" else last)
 
 
+def kept(file: Path | None) -> dict[tuple[str, str], str]:
+    """The verdict of every (file, what) of a file of outcomes."""
+    lines = file.read_text().splitlines() if file and file.exists() else []
+    return {(where, what): verdict for where, what, verdict in map(json.loads, lines)}
+
+
 def main(arguments: Sequence[str], *, file: Path = FILE, root: Path = ROOT) -> int:
     """0 when every slip turns a test red, else 1."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("text", nargs="?", default="", help="only slips whose file or description has this text")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="copies side by side")
+    parser.add_argument("--keep", type=Path, help="a file of outcomes, to add to and to go on from")
     options = parser.parse_args(arguments)
     slips = [slip for slip in load(file) if options.text in f"{slip.file} {slip.what}"]
+    before = kept(options.keep)
+    slips = [slip for slip in slips if (slip.file, slip.what) not in before]
     start, bad = time.perf_counter(), []
     prepare()
     for k, outcome in enumerate(run(slips, root, options.jobs), start=1):
         line = f"{k:3}/{len(slips)} {outcome.verdict:8} {outcome.seconds:5.1f} s  {outcome.slip.file}: "
         print(line + f"{outcome.slip.what} {outcome.says}".rstrip(), flush=True)
         bad += [outcome] if outcome.verdict != "red" else []
+        if options.keep:
+            with options.keep.open("a") as out:
+                print(json.dumps([outcome.slip.file, outcome.slip.what, outcome.verdict]), file=out)
     minutes, files = (time.perf_counter() - start) / 60, len({slip.file for slip in slips})
     print(f"{len(slips)} slips in {files} files: {len(slips) - len(bad)} turn a test red ({minutes:.1f} min)")
     for outcome in bad:
         print(f"{outcome.verdict}: {outcome.slip.file}: {outcome.slip.what} {outcome.says}")
-    return 1 if bad or not slips else 0
+    return 1 if bad or {"red"} != {*before.values(), *(["red"] if slips else [])} else 0
 
 
 if __name__ == "__main__":

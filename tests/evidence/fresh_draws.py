@@ -1,0 +1,57 @@
+"""How many claims fail, and how many wrong variants pass, on draws that no tolerance was chosen with.
+
+`python -m tests.evidence.fresh_draws FILE` checks every claim that FILE lacks, at the smoke preset with SEED_SHIFT = 1
+to 20, and writes FILE after each; `fresh_draws.json` beside this module is the kept one. The stated rates are those of
+test_error_rates.
+"""
+
+import json
+import os
+import platform
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from paper_repro import files, papers
+from paper_repro.checking import check
+from spec.claims import Claim
+
+SHIFTS = range(1, 21)
+KEPT = Path(__file__).parent / "fresh_draws.json"
+
+
+def counted(claim: Claim) -> dict[str, Any]:
+    """Its checks and those that failed; its wrong variants, one for every shift, and those that passed."""
+    alarms, missed, mutants = [], [], 0
+    for shift in SHIFTS:
+        os.environ["SEED_SHIFT"] = str(shift)
+        verdict = check(claim, "smoke")
+        alarms += [shift] if verdict.worst > verdict.threshold else []
+        missed += [[shift, m.wrong] for m in verdict.mutants if not m.rejected]
+        mutants += len(verdict.mutants)
+    return {"checks": len(SHIFTS), "alarms": alarms, "mutants": mutants, "missed": missed}
+
+
+def main(file: Path) -> None:
+    """Count what is not in the file yet."""
+    claims = json.loads(file.read_text())["claims"] if file.exists() else {}
+    todo = [claim for claim in papers.claims() if claim.id not in claims]
+    for k, claim in enumerate(todo, start=1):
+        claims[claim.id] = counted(claim)
+        about = {
+            "command": "python -m tests.evidence.fresh_draws FILE",
+            "date": f"{datetime.now(UTC):%Y-%m-%d}",
+            "machine": f"{os.cpu_count()} CPU cores, Python {platform.python_version()}",
+            "shifts": [SHIFTS[0], SHIFTS[-1]],
+        }
+        files.write_atomically(file, json.dumps(about | {"claims": claims}, indent=1).encode())
+        alarms, missed = claims[claim.id]["alarms"], claims[claim.id]["missed"]
+        print(f"{k}/{len(todo)} {claim.id}: failed at {alarms or 'none'}, missed {missed or 'none'}", flush=True)
+
+
+if __name__ == "__main__":
+    jax.config.update("jax_enable_x64", True)
+    main(Path(sys.argv[1]))
