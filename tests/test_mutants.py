@@ -96,9 +96,15 @@ def test_a_test_that_is_red_anyway_says_nothing(project: Path) -> None:
 @pytest.mark.parametrize(("verdicts", "code"), [(["red", "red"], 0), (["red", "SURVIVES"], 1), (["LOST", "red"], 1)])
 def test_only_red_is_success(verdicts: list[str], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "slips.toml"
-    file.write_text("\n".join(f"[[slip]]\nwhat = '{v}'\nfile = ''\nfind = ''\nput = ''\ntests = []" for v in verdicts))
+    file.write_text(
+        "\n".join(
+            f"[[slip]]\nwhat = '{v} {k}'\nfile = ''\nfind = ''\nput = ''\ntests = []" for k, v in enumerate(verdicts)
+        )
+    )
     monkeypatch.setattr(mutants, "prepare", lambda: None)
-    monkeypatch.setattr(mutants, "run", lambda slips, *_: (mutants.Outcome(s, s.what, 1.0, "") for s in slips))
+    monkeypatch.setattr(
+        mutants, "run", lambda slips, *_: (mutants.Outcome(s, s.what.split()[0], 1.0, "") for s in slips)
+    )
     assert mutants.main([], file=file) == code
     keep = ["--keep", str(tmp_path / "red.jsonl")]
     assert [mutants.main(keep, file=file) for _ in range(2)] == [code, code]
