@@ -4,6 +4,7 @@ Samples are drawn by numpy, and read by one program for every shape; a rule adds
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from paper_repro.shared.drawn import samples
 from paper_repro.shared.logistic_cases import LINEAR
 from sims import rules
 from sims.data.sampling import Split
@@ -80,30 +82,12 @@ def _looked(descent: Descent, seed: int, count: int, look: Callable[[Drawn, jax.
 
 
 def draw(descent: Descent, rng: np.random.Generator, count: int) -> Drawn:
-    """Samples of the mixture, as sims.data.sampling defines it, for `count` trainings.
-
-    By numpy: compiling and running JAX's normals, for every shape, would take most of the time of a claim.
-    """
+    """Samples of the mixture and starts for `count` trainings."""
     problem = descent.problem
-
-    def split(n: int, flipped: NDArray[np.bool_]) -> Split:
-        y = rng.permuted(np.broadcast_to(np.where(np.arange(n) < n // 2, -1.0, 1.0), (count, n)), axis=1)
-        x = problem.gamma * rng.standard_normal((count, n, problem.d))
-        x[..., 0] = (problem.noise == "isotropic") * x[..., 0] + problem.B * y  # y z has the law of z
-        return Split(*map(jnp.asarray, (x, np.where(flipped, -y, y), y)))
-
-    train = split(problem.n, _flipped(problem, rng, count))
-    clean = split(descent.trusted, np.zeros((count, descent.trusted), bool))
+    train = samples(problem, rng, count)
+    clean = samples(replace(problem, n=descent.trusted, Delta=0.0), rng, count)
     w = descent.scale * rng.standard_normal((count, problem.d)) / problem.d**0.5
     return Drawn(train, clean, w, jax.random.split(jax.random.key(int(rng.integers(2**31))), count))
-
-
-def _flipped(problem: SignalNoiseMixture, rng: np.random.Generator, count: int) -> NDArray[np.bool_]:
-    """Which labels are wrong: as many in every training, or each with its probability."""
-    if problem.flips == "bernoulli":
-        return rng.random((count, problem.n)) < problem.Delta
-    wrong = np.arange(problem.n) < round(problem.Delta * problem.n)
-    return rng.permuted(np.broadcast_to(wrong, (count, problem.n)), axis=1)
 
 
 def _trained(descent: Descent, drawn: Drawn) -> jax.Array:

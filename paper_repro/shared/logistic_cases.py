@@ -1,16 +1,15 @@
 """The measured side of the claims: the linear model in sims, called on numpy arrays, always through the rules."""
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
 from paper_repro.shared.at_rho import FamilyAt, stacked
+from paper_repro.shared.drawn import samples
 from sims import objectives, per_example, rules
-from sims.data import sampling
+from sims.data.sampling import Split
 from sims.models import networks
 from spec.claims import Sample
 from spec.problems import NoisyLinearTeacher, SignalNoiseMixture
@@ -79,12 +78,6 @@ def margin_falls(rule: SamFamily, w: Any, batch: objectives.Batch) -> jax.Array:
     return batch.t * (batch.x @ w) - batch.t * moved({"w": w})
 
 
-def draws(problem: SignalNoiseMixture | NoisyLinearTeacher, sample: Sample) -> sampling.Split:
+def draws(problem: SignalNoiseMixture | NoisyLinearTeacher, sample: Sample) -> Split:
     """The training splits of `count` independent samples of a problem, stacked."""
-    return _draws(problem, jax.random.split(jax.random.key(sample.seed), sample.count))
-
-
-@partial(jax.jit, static_argnums=0)
-def _draws(problem: Any, keys: Any) -> Any:
-    """Compiled once for each problem, and one sample at a time, which compiles in a third of the time."""
-    return jax.lax.map(lambda key: sampling.sample(problem, key, dtype=jnp.float64, n_test=1).train, keys)
+    return samples(problem, np.random.default_rng(sample.seed), sample.count)

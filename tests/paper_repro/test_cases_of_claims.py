@@ -7,12 +7,13 @@ from paper_repro.baek2024.claims import measured_networks, mixtures, predicted_g
 from paper_repro.luong2026.claims import random_problems, small_dimension
 from paper_repro.luong2026.experiments.settings import OnData
 from paper_repro.luong2026.experiments.variations import ablation_entries
-from paper_repro.shared import logistic_cases
+from paper_repro.shared import drawn, logistic_cases
 from paper_repro.xu2026.claims.measured_gradients import true_labels
 from paper_repro.zhang2025.claims import finite_width, regrowth
 from paper_repro.zhang2025.claims.measured_training import caps, linear_blocks
 from paper_repro.zhang2025.experiments import settings
 from spec.claims import Sample
+from spec.problems import NoisyLinearTeacher
 from theory import ntk
 from theory.reweighting import regrowth as theory_regrowth
 
@@ -37,6 +38,13 @@ def test_true_labels_differ_on_the_mislabelled_examples_alone():
     np.testing.assert_array_equal(true_labels(case) != case.t, case.mislabelled)
     assert case.mislabelled.any(axis=1).all()
     assert not case.mislabelled.all(axis=1).any()
+
+
+def test_samples_of_the_teacher_are_labelled_by_the_first_input(rng):
+    x, t, y = drawn.samples(NoisyLinearTeacher(n=50, d=4, Delta=0.3), rng, 40)
+    np.testing.assert_array_equal(y, np.where(x[..., 0] >= 0, 1, -1))
+    np.testing.assert_array_equal(np.sum(t != y, axis=1), 15)
+    np.testing.assert_allclose([np.mean(x), np.std(x)], [0, 1], atol=0.05)
 
 
 def test_laws_without_flips_change_nothing_else():

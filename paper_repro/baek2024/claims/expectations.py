@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from paper_repro.baek2024.claims.mixtures import ISOTROPIC, ORTHOGONAL, OURS
+from paper_repro.shared.drawn import samples
 from paper_repro.shared.logistic_cases import draws, margin_falls
 from sims import objectives
-from sims.data.sampling import sample as draw
 from sims.observables import scalars
 from spec.claims import Asymptotic, Claim, MonteCarlo, Mutant, Sample
 from spec.problems import SignalNoiseMixture
@@ -66,20 +66,25 @@ SHIFT_AT_ZERO = Claim(
 )
 
 
-_SIZES = (10, 20, 40, 80, 160)
+_SIZES, TOGETHER = (10, 20, 40, 80, 160), 32  # samples held at a time
 WIDE = SignalNoiseMixture(n=max(_SIZES), d=2 * max(_SIZES), B=1.3, gamma=0.8, Delta=0.2)
 WIDER = SignalNoiseMixture(n=max(_SIZES), d=4 * max(_SIZES), B=0.9, gamma=0.8, Delta=0.3)
 
 
 def _shifts_of_sizes(law: SignalNoiseMixture, group: int, s: Sample) -> np.ndarray:
     """A group's shift in one sample of every size, (seeds, sizes): parts of samples of the largest size."""
-    keys = jax.random.split(jax.random.key(s.seed), s.count)
-    return np.asarray(jax.jit(partial(jax.lax.map, partial(_shifts_of_parts, law, group)))(keys))
+    rng = np.random.default_rng(s.seed)
+    blocks = (samples(law, rng, TOGETHER) for _ in range(0, s.count, TOGETHER))
+    return np.concatenate([np.asarray(_shifts_of_blocks(law, group, splits)) for splits in blocks])[: s.count]
 
 
-def _shifts_of_parts(law: SignalNoiseMixture, group: int, key: Any) -> Any:
+@partial(jax.jit, static_argnums=(0, 1))
+def _shifts_of_blocks(law: SignalNoiseMixture, group: int, splits: Any) -> Any:
+    return jax.lax.map(partial(_shifts_of_parts, law, group), splits)
+
+
+def _shifts_of_parts(law: SignalNoiseMixture, group: int, split: Any) -> Any:
     """Of the first examples of either kind, in the first dimensions: what is left out is zero and moves nothing."""
-    split = draw(law, key, dtype=jnp.float64, n_test=1).train
     noisy = split.mislabelled
     place, counted = jnp.where(noisy, jnp.cumsum(noisy), jnp.cumsum(~noisy)), noisy == bool(group)
 

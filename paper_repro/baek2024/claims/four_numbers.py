@@ -1,18 +1,15 @@
 """Claims on training in four numbers: two-layer linear networks on signal plus noise."""
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from paper_repro.baek2024.claims.measured_networks import NetworkCase, mixtures, observed, orthogonal_networks, trained
 from paper_repro.baek2024.claims.network_dynamics import FEW, PATH_RULES, SWAPPED, TRAINING
 from paper_repro.baek2024.claims.network_gradients import OURS_4
 from paper_repro.shared.at_rho import FamilyAt, sgd
-from sims.data import sampling
-from sims.models import networks as models
+from paper_repro.shared.drawn import samples
 from spec.claims import Asymptotic, Claim, Exact, Mutant, Sample
 from spec.problems import SignalNoiseMixture
 from spec.rules import JacobianSam, LogitSam, Sam
@@ -80,7 +77,7 @@ FOUR_NUMBERS = Claim(
 )
 
 
-DIMENSIONS, RHO = (128, 512, 2048), 0.25
+DIMENSIONS, WIDTH, RHO = (128, 512, 2048), 4, 0.25
 RATE_TRAINING = Training(eta=0.1, epochs=60, record_every=6)
 
 
@@ -89,28 +86,15 @@ def _mixture(d: int) -> SignalNoiseMixture:
     return SignalNoiseMixture(4, d, B=1.5, gamma=2 / np.sqrt(d - 1), Delta=0.25, noise="orthogonal")
 
 
-@jax.jit
-def _drawn(keys: jax.Array) -> Any:
-    """Samples and starts of the largest size, one at a time: that compiles in a third of the time."""
-    model = models.two_layer_linear(max(DIMENSIONS), 4)
-
-    def draw(key: jax.Array) -> Any:
-        sampled, start = jax.random.split(key)
-        split = sampling.sample(_mixture(max(DIMENSIONS)), sampled, dtype=jnp.float64, n_test=1).train
-        params = model.init(start, jnp.float64)
-        return split, params["W"], params["v"] / jnp.linalg.norm(params["v"])
-
-    return jax.lax.map(draw, keys)
-
-
 def _gaussian_runs(sample: Sample) -> np.ndarray:
     """Simulated (sizes, summaries, seeds, records): Gaussian noise, W of the usual random start, ||v|| = 1.
 
     A smaller size has the first coordinates of the largest, noise and W scaled to their variances.
     """
-    split, W, v = _drawn(jax.random.split(jax.random.key(sample.seed), 6 * sample.count))
-    (x, t, y), W, v = map(np.asarray, split), np.asarray(W), np.asarray(v)
-    rows, largest = [], max(DIMENSIONS)
+    rng, count, rows, largest = np.random.default_rng(sample.seed), 6 * sample.count, [], max(DIMENSIONS)
+    x, t, y = map(np.asarray, samples(_mixture(largest), rng, count))
+    W, v = rng.normal(size=(count, WIDTH, largest)) / np.sqrt(largest), rng.normal(size=(count, WIDTH))
+    v /= np.linalg.norm(v, axis=1, keepdims=True)
     for d in DIMENSIONS:
         scale = np.where(np.arange(d) == 0, 1.0, np.sqrt((largest - 1) / (d - 1)))
         start = np.sqrt(largest / d) * W[..., :d]

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from paper_repro.luong2026.claims.random_problems import LINEAR_MODEL, OURS
+from paper_repro.shared.drawn import samples
 from sims import objectives
-from sims.data.sampling import sample as draw
+from sims.data.sampling import Data
 from sims.observables.composition import coordinates
 from spec.claims import Claim, MonteCarlo, Mutant, Sample
 from spec.problems import SignalNoiseMixture
@@ -36,8 +37,8 @@ def _stated_shares(_: Sample, rho: float = 0.3, exchanged: bool = False) -> np.n
 
 def _sampled_shares(sample: Sample, rho: float = 0.3, swap: bool = False) -> np.ndarray:
     """Shares over the noise coordinates of 16 samples for every seed, (16 count, 9)."""
-    keys = jax.random.split(jax.random.key(sample.seed), 16 * sample.count)
-    c, n, c_moved, n_moved = (np.asarray(v)[:, 1:] for v in _sampled(keys, jnp.asarray(_classifier()), rho))
+    splits = samples(_LAW, np.random.default_rng(sample.seed), 16 * sample.count)
+    c, n, c_moved, n_moved = (np.asarray(v)[:, 1:] for v in _sampled(splits, jnp.asarray(_classifier()), rho))
     g, h = c + n, c_moved + n_moved
     r, conflict = g / h if swap else h / g, c * n < 0
     rows = (conflict & (abs(n) > abs(c)), conflict & (abs(c) > abs(n)), ~conflict)
@@ -46,14 +47,14 @@ def _sampled_shares(sample: Sample, rho: float = 0.3, swap: bool = False) -> np.
 
 
 @jax.jit
-def _sampled(keys: Any, w: Any, rho: Any) -> Any:
+def _sampled(splits: Any, w: Any, rho: Any) -> Any:
     """The four parts of the gradients, without and with the perturbation."""
     objective = objectives.Objective(LINEAR_MODEL, objectives.logistic)
 
-    def one(key: Any) -> Any:
-        return coordinates(Sam(rho), objective, {"w": w}, draw(_LAW, key, dtype=jnp.float64, n_test=1))[:4]
+    def one(split: Any) -> Any:
+        return coordinates(Sam(rho), objective, {"w": w}, Data(split, None, split))[:4]
 
-    return jax.vmap(one)(keys)
+    return jax.vmap(one)(splits)
 
 
 SHARES = Claim(

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from paper_repro.luong2026.claims.random_problems import LINEAR_MODEL, OURS
+from paper_repro.shared.drawn import samples
 from sims import objectives
-from sims.data.sampling import sample as draw
+from sims.data.sampling import Data
 from sims.observables.composition import coordinates
 from spec.claims import Claim, MonteCarlo, Mutant, Sample
 from spec.problems import SignalNoiseMixture
@@ -22,8 +23,8 @@ W, RHO, SAMPLES = np.array([0.8, 1.4, 0.0]), 0.3, 4096  # one coordinate, the la
 
 def _measured(sample: Sample, swap: bool = False) -> np.ndarray:
     """Shares of the last coordinate over SAMPLES samples for every seed, (count, 9)."""
-    keys = jax.random.split(jax.random.key(sample.seed), (sample.count, SAMPLES))
-    c, n, c_moved, n_moved = (np.asarray(part) for part in _parts(keys))
+    splits = samples(LAW, np.random.default_rng(sample.seed), sample.count * SAMPLES)
+    c, n, c_moved, n_moved = (np.reshape(part, (-1, SAMPLES)) for part in _parts(splits))
     g, h = c + n, c_moved + n_moved
     r, conflict = g / h if swap else h / g, c * n < 0
     rows = (conflict & (abs(n) > abs(c)), conflict & (abs(c) > abs(n)), ~conflict)
@@ -31,14 +32,13 @@ def _measured(sample: Sample, swap: bool = False) -> np.ndarray:
 
 
 @jax.jit
-def _parts(keys: Any) -> Any:
+def _parts(splits: Any) -> Any:
     objective = objectives.Objective(LINEAR_MODEL, objectives.logistic)
 
-    def one(key: Any) -> Any:
-        split = draw(LAW, key, dtype=jnp.float64, n_test=1)
-        return [part[-1] for part in coordinates(Sam(RHO), objective, {"w": jnp.asarray(W)}, split)[:4]]
+    def one(split: Any) -> Any:
+        return [part[-1] for part in coordinates(Sam(RHO), objective, {"w": jnp.asarray(W)}, Data(split, None, split))[:4]]
 
-    return jax.lax.map(jax.vmap(one), keys)
+    return jax.lax.map(one, splits, batch_size=SAMPLES)
 
 
 def _stated(_: Sample, rho: float = RHO) -> np.ndarray:

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from paper_repro.shared.drawn import samples
 from paper_repro.shared.logistic_cases import LINEAR
-from paper_repro.xu2026.claims.measured_gradients import ISOTROPIC, ORTHOGONAL, FloatArray, samples
+from paper_repro.xu2026.claims.measured_gradients import ISOTROPIC, ORTHOGONAL, FloatArray
 from paper_repro.xu2026.claims.proof import PROOF
 from sims import objectives, rules
 from sims.observables import scalars
@@ -36,10 +37,9 @@ class _Learnt(NamedTuple):
 
 def _learnt(sample: Sample) -> list[_Learnt]:
     """The error is that on fresh examples under their true labels."""
-    keys = jax.random.split(jax.random.key(sample.seed), (2, sample.count))
-    found = []
+    rng, found = np.random.default_rng(sample.seed), []
     for law, sign in LEARNERS:
-        split, fresh = (samples(law, row) for row in keys)
+        split, fresh = (samples(law, rng, sample.count) for _ in range(2))
         w = sign * np.asarray(jnp.einsum("kn,knd->kd", split.t, split.x)) / law.n
         error = np.mean(np.sign(np.asarray(fresh.x).reshape(-1, law.d) @ w.T) != np.ravel(fresh.y)[:, None], axis=0)
         observed, kept, rate = map(np.asarray, _ascended(w, split))

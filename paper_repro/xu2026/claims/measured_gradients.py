@@ -10,14 +10,15 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from paper_repro.shared.drawn import samples
 from paper_repro.shared.logistic_cases import LINEAR, Case
 from sims import objectives, programs, rules
-from sims.data import sampling
 from sims.rules.bound import Labelled
 from sims.rules.compensation import noise_gradient
 from spec.claims import Sample
 from spec.problems import NoisyLinearTeacher, SignalNoiseMixture
 from spec.rules import CompensationSchedule, NoiseCompensated, OracleSelection, Sam, Selection, Sgd
+from spec.seeds import named_seed
 
 FloatArray = NDArray[np.float64]
 Law = SignalNoiseMixture | NoisyLinearTeacher
@@ -46,26 +47,17 @@ def for_every_seed(sample: Sample, one: Callable[..., Any], *laws: Law) -> Float
     Compiled for one use: that takes longer than to run.
     """
     keys = jax.random.split(jax.random.key(sample.seed), sample.count)
-    own, draw = jax.vmap(lambda key: tuple(jax.random.split(key)))(keys)
-    splits = [samples(law, draw) for law in laws]
-    return np.asarray(programs.call(_mapped, (one,), (own, *splits), options=programs.FOR_ONCE))
+    splits = [labelled(law, sample) for law in laws]
+    return np.asarray(programs.call(_mapped, (one,), (keys, *splits), options=programs.FOR_ONCE))
 
 
 def _mapped(one: Callable[..., Any], rows: Any) -> jax.Array:
     return jax.lax.map(lambda row: one(*row), rows, batch_size=BLOCK)
 
 
-def samples(law: Law, keys: jax.Array) -> Labelled:
-    """A training split of a law for each key, with its true labels. One compiled program serves all that ask for it."""
-    return programs.call(_samples, (law,), keys, options=programs.FOR_ONCE)
-
-
-def _samples(law: Law, keys: jax.Array) -> Labelled:
-    def one(key: jax.Array) -> Labelled:
-        split = sampling.sample(law, key, dtype=jnp.float64, n_test=1).train
-        return Labelled(split.x, split.t, split.y)
-
-    return jax.lax.map(one, keys)  # one at a time compiles in a third of the time
+def labelled(law: Law, sample: Sample) -> Labelled:
+    """`count` training splits of a law with their true labels, stacked; those of other laws are independent."""
+    return Labelled(*samples(law, np.random.default_rng(named_seed(f"{sample.seed}/{law}")), sample.count))
 
 
 def cut(split: Labelled, batch: int) -> Labelled:

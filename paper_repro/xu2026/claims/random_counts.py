@@ -7,8 +7,9 @@ import jax
 import numpy as np
 from scipy import stats
 
+from paper_repro.shared.drawn import samples
 from paper_repro.shared.logistic_cases import LINEAR
-from paper_repro.xu2026.claims.measured_gradients import FloatArray, samples
+from paper_repro.xu2026.claims.measured_gradients import FloatArray
 from sims.observables import scalars
 from spec.claims import Claim, MonteCarlo, Mutant, Sample
 from spec.problems import SignalNoiseMixture
@@ -28,7 +29,7 @@ class _Split(NamedTuple):
 
 def _split(sample: Sample) -> _Split:
     """Classes far apart and a classifier that is wrong on every right label: of the bound's first step the worst."""
-    split = samples(LAW, jax.random.split(jax.random.key(sample.seed), sample.count))
+    split = samples(LAW, np.random.default_rng(sample.seed), sample.count)
     logits = jax.jit(LINEAR.model.apply)({"w": np.array([-1.0, 0.0, 0.0])}, np.reshape(split.x, (-1, LAW.d)))
     t = np.asarray(split.t)
     wrong = np.asarray(scalars.predictions(logits)).reshape(t.shape) != t

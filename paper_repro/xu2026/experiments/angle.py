@@ -10,7 +10,7 @@ import xarray as xr
 
 from figures import noise_compensation as draw
 from paper_repro.registry import Experiment, FigureBinding, Table
-from paper_repro.xu2026.claims.measured_gradients import Labelled, angle, for_every_seed, once, pair, samples
+from paper_repro.xu2026.claims.measured_gradients import Labelled, angle, for_every_seed, labelled, once, pair
 from spec.claims import Sample
 from spec.fields import Checked, Finite, Grid, NoiseRate, Seeds, Whole
 from spec.problems import SignalNoiseMixture
@@ -123,8 +123,8 @@ def residuals(config: Residuals) -> xr.Dataset:
     s, marks = np.geomspace(0.005, 0.9, 121), np.geomspace(0.01, 0.8, config.points)
 
     z = jnp.log(1 / jnp.asarray(marks) - 1)
-    keys = jax.random.split(jax.random.key(named_seed("xu2026.residual")), config.seeds)
-    drawn = [samples(replace(config.problem, Delta=Delta), keys) for Delta in config.Delta]
+    sample = Sample(named_seed("xu2026.residual"), config.seeds)
+    drawn = [labelled(replace(config.problem, Delta=Delta), sample) for Delta in config.Delta]
     sampled = np.empty((config.seeds, len(config.Delta), config.points))
     for i, j in np.ndindex(*sampled.shape[:2]):
         split = jax.tree.map(lambda leaf, i=i: leaf[i], drawn[j])
