@@ -36,7 +36,9 @@ def _parts(splits: Any) -> Any:
     objective = objectives.Objective(LINEAR_MODEL, objectives.logistic)
 
     def one(split: Any) -> Any:
-        return [part[-1] for part in coordinates(Sam(RHO), objective, {"w": jnp.asarray(W)}, Data(split, None, split))[:4]]
+        return [
+            part[-1] for part in coordinates(Sam(RHO), objective, {"w": jnp.asarray(W)}, Data(split, None, split))[:4]
+        ]
 
     return jax.lax.map(one, splits, batch_size=SAMPLES)
 

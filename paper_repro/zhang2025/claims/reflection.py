@@ -1,7 +1,7 @@
 """Claims on weights after filtering: a walk reflected at zero, and the time in which it memorises."""
 
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -138,11 +138,17 @@ SIZES = (1, 4, 16)
 Settings = dict[int, Memory]  # by how much the parameter differs from that of BASE
 
 
+@cache
+def _simulated(sample: Sample, e: Memory) -> FloatArray:
+    """Steps to memorisation, the mean of two walks for every seed."""
+    keys = jax.random.split(jax.random.key(sample.seed), 2 * sample.count)
+    steps = np.asarray(_memorised(keys, e.m, (e.s, e.beta, e.eta, e.delta)), dtype=float)
+    return steps.reshape(sample.count, 2).mean(axis=1)
+
+
 def _times(sample: Sample, settings: Settings, stated: Settings) -> FloatArray:
     """Steps to memorisation over those of formula (2), (seeds, settings)."""
-    keys = jax.random.split(jax.random.key(sample.seed), 2 * sample.count)
-    rows = [_memorised(keys, e.m, (e.s, e.beta, e.eta, e.delta)) for e in settings.values()]
-    times = np.stack([np.asarray(row, dtype=float).reshape(sample.count, 2).mean(axis=1) for row in rows], axis=1)
+    times = np.stack([_simulated(sample, e) for e in settings.values()], axis=1)
     formula = [
         reflection.memorisation_time(e.beta * 2 * e.s / float(np.sqrt(e.m)), e.eta, e.delta) for e in stated.values()
     ]
