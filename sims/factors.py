@@ -35,6 +35,7 @@ from sims.layer_factors import (
     gradients,
     is_row,
     of_shard,
+    shard_products,
     square,
     sum_of_squares,
     written,
@@ -44,6 +45,7 @@ from spec.rules import Ascent
 
 Params = Any
 SHARD_MEMORY = 2**24  # bytes of written-out gradients of shards that may exist at once
+CANCELLED = 1 / 16  # a sum's squared norm over the sum of its terms', below which rounding is felt
 
 
 class Network(Protocol):
@@ -170,11 +172,23 @@ def ascended(network: Network, factors: Sequence[Factors], rho: Any, m: int, asc
 def shard_squares(factors: Sequence[Factors], m: int) -> jax.Array:
     """Squared norm of the summed gradient of every shard, (n / m,).
 
-    For m > 1 the sums are written out, a few shards at a time: the Gram matrix of the shard would give the square of a
-    small difference of large numbers where gradients cancel, as for twins under opposite labels.
+    In layers of one position by the Gram matrices of the shards, where those are cheaper, unless gradients cancel, as
+    for twins under opposite labels: a small difference of large numbers. Rounding changes the result by at most
+    m / CANCELLED epsilons; beyond that, and in other layers, the sums are written out.
     """
     if m == 1:
         return squared_norms(factors)
+    cheap = m * sum(sum(f.w.shape) for f in factors) < sum(f.w.size for f in factors)
+    if not (cheap and all(map(is_row, factors))):
+        return _written_squares(factors, m)
+    products = reduce(operator.add, [shard_products(f, m) for f in factors])
+    total, apart = jnp.sum(products, axis=(1, 2)), jnp.trace(products, axis1=1, axis2=2)
+    cancelled = jnp.any(total < CANCELLED * apart)
+    return jax.lax.cond(cancelled, lambda: _written_squares(factors, m), lambda: total)
+
+
+def _written_squares(factors: Sequence[Factors], m: int) -> jax.Array:
+    """The same from the sums written out, a few shards at a time."""
 
     def of_shard(shard: list[tuple[jax.Array, jax.Array]]) -> jax.Array:
         ours = [f._replace(a=a, delta=delta) for f, (a, delta) in zip(factors, shard, strict=True)]

@@ -42,6 +42,12 @@ def sum_of_squares(weights: jax.Array, f: Factors, m: int = 1) -> jax.Array:
     return total if f.b is None else total + of_shard(f, _shifts(f, m) ** 2, m)
 
 
+def shard_products(f: Factors, m: int) -> jax.Array:
+    """The part of one layer in <g_p, g_q> for the examples p, q of each shard, (n / m, m, m); one position."""
+    delta, gram = _positions(f, f.delta, m), _gram(f, f.a, m)
+    return jnp.einsum("bpo,bqo->bpq", delta, delta) * (gram if f.b is None else gram + 1)
+
+
 def change(f: Factors, a: jax.Array, scale: jax.Array, m: int) -> jax.Array:
     """How the outputs move with the weights by scale times the summed gradient of each example's shard."""
     if is_row(f) and m == 1:

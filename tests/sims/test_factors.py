@@ -162,3 +162,24 @@ def test_the_clean_and_the_noisy_part_are_the_whole(rng):
     parts = per_example.weighted_gradient(case.objective, params, batch, jnp.stack([~noisy, noisy]) / N)
     whole = jax.tree.map(lambda s: s[0] + s[1], parts)
     assert distance(whole, plain(case, Sgd(), params, batch)) < 1e-13
+
+
+@pytest.mark.parametrize("opposite", [0.0, 1 - 1e-4])
+def test_squares_of_shards_keep_their_digits_in_wide_layers(opposite, rng):
+    """Gram matrices where they are cheaper; written out where a shard's gradients cancel."""
+    a, delta = (np.repeat(rng.normal(size=(2, size)), 2, axis=0) for size in (30, 20))
+    a[1], delta[1], delta[3] = rng.normal(size=30), rng.normal(size=20), -opposite * delta[3]
+    delta[3] += (1 - opposite) * rng.normal(size=20)
+    w, b, s = np.zeros((30, 20)), np.zeros(20), 0.7
+    terms = [(s * np.outer(a[i], delta[i]), delta[i]) for i in range(4)]
+    exact = [sum(np.sum((p + q) ** 2) for p, q in zip(terms[i], terms[i + 1], strict=True)) for i in (0, 2)]
+
+    def layer(dtype):
+        return factors.Factors(*(jnp.asarray(part, dtype) for part in (a, delta, w, b)), s)
+
+    np.testing.assert_allclose(factors.shard_squares([layer(jnp.float64)], 2), exact, rtol=1e-9)
+    single = layer(jnp.float32)
+    np.testing.assert_allclose(factors.shard_squares([single], 2), exact, rtol=1e-6 if opposite == 0 else 2e-3)
+    products = factors.shard_products(single, 2)
+    rough = abs(float(jnp.sum(products[1])) / exact[1] - 1)
+    assert (rough > 0.02) == (opposite > 0), "a Gram matrix would do"
