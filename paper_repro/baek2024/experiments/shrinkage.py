@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import xarray as xr
 
 from figures import networks as draw
 from paper_repro.registry import Experiment, FigureBinding, Parts, Table
+from paper_repro.statistics import interval
 from paper_repro.trajectories import concatenate
 from sims import simulate
 from spec.fields import Checked, Grid, Positive, Seeds
@@ -55,10 +55,10 @@ def tables(dataset: xr.Dataset) -> tuple[Table, ...]:
         measured, predicted = (row[f"{n}_decay"].sum("epoch").values for n in ("measured", "predicted"))
         ratio = measured / predicted
         final = float(row["last_layer_norm"].isel(epoch=-1).mean())
-        error = ratio.std(ddof=1) / np.sqrt(len(ratio))
-        cells = (f"{measured.mean():.3g}", f"{predicted.mean():.3g}", f"{ratio.mean():.3f} ± {error:.3f}")
+        mean, low, high = interval(ratio)
+        cells = (f"{measured.mean():.3g}", f"{predicted.mean():.3g}", f"{mean:.3f} [{low:.3f}, {high:.3f}]")
         rows.append((str(row["method"].values), f"{float(row['rho']):g}", *cells, f"{final:.2f}"))
-    head = ("method", "ρ", "measured decay", "predicted for J-SAM", "ratio (±1 s.e.)", "final ‖last layer‖")
+    head = ("method", "ρ", "measured decay", "predicted for J-SAM", "ratio (95 % over seeds)", "final ‖last layer‖")
     caption = "Decay of the last layer beyond that of SGD, summed over the recorded epochs (per unit of step size)"
     return (Table(caption, head, tuple(rows)),)
 

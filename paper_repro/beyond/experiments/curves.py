@@ -7,6 +7,7 @@ import xarray as xr
 
 from figures import mean_field as draw
 from paper_repro.registry import Experiment, FigureBinding, Parts, Table
+from paper_repro.statistics import t_threshold
 from sims import simulate
 from spec.fields import Checked, Count, Grid, NoiseRate, NonNegative, Positive, Seeds
 from spec.networks import Linear
@@ -112,7 +113,7 @@ def errors(dataset: xr.Dataset) -> xr.DataArray:
 
 
 def tables(dataset: xr.Dataset) -> tuple[Table, ...]:
-    """The largest distance of a mean over seeds from the prediction, in points and in standard errors."""
+    """The largest distance of a mean over seeds from the prediction, and the largest half width of its interval."""
     rows = []
     seeds = dataset.sizes["seed"]
     for k, method in enumerate(dataset["method"].values):
@@ -122,11 +123,12 @@ def tables(dataset: xr.Dataset) -> tuple[Table, ...]:
             for name in QUANTITIES[:3]:
                 values = row[f"simulated_{name}"]
                 gap = values.mean("seed") - row[f"predicted_{name}"]
-                error = np.hypot(values.std("seed", ddof=1) / seeds**0.5, row[f"predicted_{name}_error"])
-                cells.append(f"{100 * float(np.abs(gap).max()):.2f} ± {100 * float(error.max()):.2f}")
+                sampled = t_threshold(0.05, 2, seeds) * values.std("seed", ddof=1) / seeds**0.5
+                half = np.hypot(sampled, 1.96 * row[f"predicted_{name}_error"])
+                cells.append(f"{100 * float(np.abs(gap).max()):.2f} ({100 * float(half.max()):.2f})")
             rows.append((str(method), f"{size}", *cells))
     head = ("rule", "d", "test", "clean", "mislabelled")
-    caption = f"Largest distance from the prediction over training, points ± largest standard error ({seeds} seeds)"
+    caption = f"Largest distance from the prediction over training, points (half width of 95 %, {seeds} seeds)"
     return (Table(caption, head, tuple(rows)),)
 
 
