@@ -166,8 +166,8 @@ def test_shrinkage_divides_measured_by_predicted_decay_of_each_seed():
         {"method": ("run", ["J-SAM"]), "rho": ("run", [0.1])},
     )
     (table,) = shrinkage.tables(dataset)
-    # Sums 3 and 8 over 6 and 2: ratios 1/2 and 4, standard error 3.5/sqrt(2)/sqrt(2).
-    assert table.rows == (("J-SAM", "0.1", "5.5", "4", "2.250 ± 1.750", "5.00"),)
+    # Sums 3 and 8 over 6 and 2: ratios 1/2 and 4, standard error 3.5/sqrt(2)/sqrt(2), times t = 12.7062.
+    assert table.rows == (("J-SAM", "0.1", "5.5", "4", "2.250 [-19.986, 24.486]", "5.00"),)
 
 
 def test_deviations_are_those_of_the_mean_network_from_the_reduced_dynamics():
