@@ -4,13 +4,11 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures import style
-
-GROUP_COLOURS = {"A": "#0072B2", "B": "#D55E00", "C": "#009E73"}
+from figures import looks, style
 
 
 def _shares(panel: Axes, run: xr.Dataset) -> None:
-    for group, tone in GROUP_COLOURS.items():
+    for group, tone in looks.GROUPS.items():
         for who, line in (("noise", style.MISLABELLED), ("clean", style.CLEAN)):
             label = f"{group}, {who}-dominated"
             style.curve(
@@ -28,7 +26,7 @@ def groups(dataset: xr.Dataset) -> Figure:
         _shares(panel, run)
         style.curve(panel, run["epoch"].values, run["share_noise"], color="grey", label="noise-dominated")
         panel.set(xlabel="epoch", ylabel="share", title=f"{run['method'].item()}, probed by {run['probe'].item()}")
-    axes.flat[0].legend(fontsize=6)
+    style.legend_below(figure, axes.flat[0], columns=4)
     return figure
 
 
@@ -37,15 +35,16 @@ def composition(dataset: xr.Dataset) -> Figure:
     figure, axes = style.panels(3, width=3.6, height=2.8)
     epoch = dataset["epoch"].values
     _shares(axes[0, 0], dataset.isel(run=1))
-    for k, tone in enumerate(("#000000", "#E69F00", "#CC79A7")):
+    for k in range(dataset.sizes["run"]):
         run = dataset.isel(run=k)
         method = str(run["method"].values)
-        style.curve(axes[0, 1], epoch, run["clean_accuracy"], color=tone, linestyle=style.CLEAN, label=method)
-        style.curve(axes[0, 1], epoch, run["mislabelled_accuracy"], color=tone, linestyle=style.MISLABELLED)
-        style.curve(axes[0, 2], epoch, run["clean_more_on_noise"], color=tone, label=method)
-        style.curve(axes[0, 2], epoch, run["clean_more_on_noise_B"], color=tone, linestyle="dotted")
+        look = looks.of_curve(method)
+        style.curve(axes[0, 1], epoch, run["clean_accuracy"], linestyle=style.CLEAN, label=method, **look)
+        style.curve(axes[0, 1], epoch, run["mislabelled_accuracy"], linestyle=style.MISLABELLED, **look)
+        style.curve(axes[0, 2], epoch, run["clean_more_on_noise"], label=method, **look)
+        style.curve(axes[0, 2], epoch, run["clean_more_on_noise_B"], linestyle="dotted", **look)
     axes[0, 2].axhline(0.5, color="grey", linewidth=0.6)
-    titles = ("groups", "fit of clean (solid) and mislabelled", "a_clean > a_noisy: noise-dominated (dotted: in B)")
+    titles = ("groups", "fit of clean (solid) and mislabelled", "a_clean > a_noisy, noise-dominated (dotted: B)")
     for panel, title in zip(axes[0], titles, strict=True):
         panel.set(xlabel="epoch", ylabel="share", title=title)
         panel.legend(fontsize=6)

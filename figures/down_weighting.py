@@ -5,11 +5,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures import style
+from figures import looks, style
 
-GROUP_COLOURS = {"A": "#56B4E9", "B": "#E69F00", "C": "#D55E00"}
 GROUP_MARKERS = {"A": "^", "B": "o", "C": "x"}
-TOY_COLOURS = {"SGD": "#000000", "SAM": "#0072B2", "SANER": "#D55E00"}
 
 
 def ratio_regions(dataset: xr.Dataset) -> Figure:
@@ -50,8 +48,8 @@ def signal_memory(dataset: xr.Dataset) -> Figure:
         axes[0], (("signal", "signal weight w₁"), ("m_c", "clean margin"), ("m_n", "mislabelled margin")), strict=True
     ):
         _shade(ax, time, at["group"].isel(alpha=0).values)
-        for k, alpha in enumerate(at["alpha"].values):
-            ax.plot(1 + time, at[name].sel(alpha=alpha), color=f"C{k}", label=f"α = {alpha:g}")
+        for alpha, tone in zip(at["alpha"].values, looks.tones(at.sizes["alpha"]), strict=True):
+            ax.plot(1 + time, at[name].sel(alpha=alpha), color=tone, label=f"α = {alpha:g}")
         ax.set(xscale="log", xlabel="1 + time", title=label)
     axes[0, 0].legend(title=f"ρ = {float(at['rho']):g}")
     return figure
@@ -65,22 +63,27 @@ def toy(dataset: xr.Dataset) -> Figure:
     w_1, w_2 = dataset["w_1"].values, dataset["w_2"].values
     left.contourf(w_1, w_2, dataset["landscape"].values.T, levels=30, cmap="viridis")
     left.contourf(w_1, w_2, dataset["noisy_landscape"].values.T, levels=[0, 1], colors="red", alpha=0.4)
-    colours = {(t, m): c for t, m, c in ((1, 0, "C0"), (-1, 0, "C1"), (1, 1, "C0"), (-1, 1, "C1"))}
-    for (t, wrong), colour in colours.items():
+    for t, wrong in ((1, 0), (-1, 0), (1, 1), (-1, 1)):
         mask = (dataset["t"].values == t) & (dataset["mislabelled"].values == wrong)
-        middle.plot(*dataset["x"].values[mask].T, "x" if wrong else ".", color=colour, markersize=4)
+        middle.plot(*dataset["x"].values[mask].T, "x" if wrong else ".", color=looks.series(int(t < 0)), markersize=4)
     for name in dataset["rule"].values:
-        row, tone = dataset.sel(rule=name), TOY_COLOURS[str(name)]
+        row, (tone, shape, _) = dataset.sel(rule=name), looks.look(str(name))
         path = row["w"].values[: script + 1]
-        left.plot(*path.T, ".-", color=tone, markersize=3, linewidth=0.8, label=str(name))
-        left.plot(*path[-1], "*", color=tone, markersize=9)
+        left.plot(*path.T, color=tone, marker=shape, markersize=2, linewidth=1, path_effects=style.HALO)
+        left.plot(*path[-1], shape, color=tone, markersize=8, markeredgecolor="white")
         span = np.array([-6.0, 6.0])
-        middle.plot(span, -path[-1, 0] / path[-1, 1] * span, color=tone, label=str(name))
+        middle.plot(span, -path[-1, 0] / path[-1, 1] * span, color=tone)
         right.plot(row["step"], row["loss"], color=tone, label=str(name))
     right.axhline(1, color="grey", linewidth=0.7)
     right.axvline(script, color="grey", linestyle=":", linewidth=0.7)
-    left.set(xlabel="w₁", ylabel="w₂", xlim=(w_1[0], w_1[-1]), ylim=(w_2[0], w_2[-1]), title="Landscape")
+    left.set(
+        xlabel="w₁",
+        ylabel="w₂",
+        xlim=(w_1[0], w_1[-1]),
+        ylim=(w_2[0], w_2[-1]),
+        title="Landscape (large: where the script ends)",
+    )
     middle.set(xlim=(-6, 6), ylim=(-6, 6), xlabel="x₁", ylabel="x₂", title="Decision boundaries (crosses: mislabelled)")
-    right.set(xlabel="step", title="Loss on all noisy training data")
+    right.set(xlabel="step", ylabel="loss", title="Loss on all noisy training data")
     right.legend()
     return figure

@@ -5,15 +5,15 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from figures import style
+from figures import looks, style
 
 
 def width(dataset: xr.Dataset) -> Figure:
     """Distance from the limit kernel against width, and kernels against the angle between two inputs."""
     figure, axes = style.panels(2, width=3.6)
     widths, widest = dataset["width"].values, int(dataset["width"][-1])
-    for i, hidden in enumerate(dataset["hidden"].values):
-        tone, row = f"C{i}", dataset.sel(hidden=hidden)
+    for hidden, tone in zip(dataset["hidden"].values, looks.tones(dataset.sizes["hidden"]), strict=True):
+        row = dataset.sel(hidden=hidden)
         mean, half = style.mean_and_interval(row["error"])
         axes[0, 0].errorbar(widths, mean, half, fmt="o", color=tone, label=f"{hidden}")
         axes[0, 0].plot(widths, mean[0] * np.sqrt(widths[0] / widths), color=tone, linewidth=0.8)
@@ -37,7 +37,7 @@ def blocks(dataset: xr.Dataset) -> Figure:
     for row, pair in zip(axes, dataset["pair"].values, strict=True):
         one = dataset.sel(pair=pair)
         for panel, kind in zip(row, kinds, strict=False):
-            for group, tone in (("same", "#0072B2"), ("different", "#D55E00")):
+            for group, tone in (("same", looks.series(0)), ("different", looks.series(1))):
                 height = one[group].sel(kind=kind).mean("seed")
                 panel.fill_between(dataset["entry"], height, step="mid", color=tone, alpha=0.5, label=f"{group} class")
             panel.axvline(0, color="black", linewidth=0.6)

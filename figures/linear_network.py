@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import style
+from figures import looks, style
 
 PANELS = {
     "clean_margin": "margins: clean (solid), mislabelled (dashed)",
@@ -27,9 +27,9 @@ def dynamics(dataset: xr.Dataset) -> Figure:
             if name == "clean_margin":
                 lines.append(("mislabelled_margin", style.MISLABELLED))
             for value, line in lines:
-                panel.plot(step, row[value], color=style.colour(method), linestyle=line, linewidth=1, label=method)
+                panel.plot(step, row[value], color=looks.colour(method), linestyle=line, linewidth=1, label=method)
                 mean, half = style.mean_and_interval(row[f"simulated_{value}"])
-                look = {"fmt": style.marker(method), "color": style.colour(method), "markersize": 3}
+                look = {"fmt": looks.marker(method), "color": looks.colour(method), "markersize": 3}
                 panel.errorbar(step[some], mean[some], half[some], **look)
     for panel, title in zip(axes[0], PANELS.values(), strict=True):
         panel.set_xscale("log")
@@ -43,10 +43,10 @@ def dynamics(dataset: xr.Dataset) -> Figure:
 def margin_ceiling(dataset: xr.Dataset) -> Figure:
     """One example under J-SAM: velocity of its margin against m at fixed J, and the balanced line against J."""
     figure, axes = style.panels(2, width=3.6)
-    for J, tone in zip(dataset["J"].values, style.shades("J-SAM", dataset.sizes["J"]), strict=True):
+    for J, tone in zip(dataset["J"].values, looks.shades("J-SAM", dataset.sizes["J"]), strict=True):
         row = dataset.sel(J=J)
         axes[0, 0].plot(row["m"], row["velocity"], color=tone, label=f"J = {J:g} ρ‖x‖")
-        axes[0, 0].plot(row["simulated_m"], row["simulated_velocity"], style.marker("J-SAM"), color=tone)
+        axes[0, 0].plot(row["simulated_m"], row["simulated_velocity"], looks.marker("J-SAM"), color=tone)
     axes[0, 0].axhline(0, color="grey", linewidth=0.6)
     axes[0, 0].set(
         xlabel="margin m over its bound J²/(2‖x‖)",
@@ -54,9 +54,9 @@ def margin_ceiling(dataset: xr.Dataset) -> Figure:
         title="Own margin: zero at the ceiling m*",
     )
     axes[0, 0].legend(fontsize=7)
-    axes[0, 1].plot(dataset["ratio"], dataset["balanced_factor"], color=style.colour("J-SAM"))
+    axes[0, 1].plot(dataset["ratio"], dataset["balanced_factor"], color=looks.colour("J-SAM"))
     axes[0, 1].plot(
-        dataset["simulated_ratio"], dataset["simulated_factor"], style.marker("J-SAM"), color=style.colour("J-SAM")
+        dataset["simulated_ratio"], dataset["simulated_factor"], looks.marker("J-SAM"), color=looks.colour("J-SAM")
     )
     axes[0, 1].axhline(0, color="grey", linewidth=0.6)
     axes[0, 1].axvline(1, color="grey", linewidth=0.6, linestyle=":")

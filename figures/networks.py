@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import style
+from figures import looks, style
 
 
 def training_curves(dataset: xr.Dataset) -> Figure:
@@ -16,14 +16,13 @@ def training_curves(dataset: xr.Dataset) -> Figure:
     for k in range(dataset.sizes["run"]):
         run = dataset.isel(run=k)
         method, epoch = str(run["method"].values), run["epoch"].values
-        tone = style.colour(method)
-        rho = float(run["rho"])
+        look, rho = looks.of_curve(method), float(run["rho"])
         label = f"{method}, ρ = {rho:g}" if rho else method
-        style.curve(axes[0, 0], epoch, run["clean_accuracy"], color=tone, linestyle=style.CLEAN)
-        style.curve(axes[0, 0], epoch, run["mislabelled_accuracy"], color=tone, linestyle=style.MISLABELLED)
-        style.curve(axes[0, 1], epoch, run["clean_loss"], color=tone, linestyle=style.CLEAN)
-        style.curve(axes[0, 1], epoch, run["mislabelled_loss"], color=tone, linestyle=style.MISLABELLED)
-        style.curve(axes[0, 2], epoch, run["test_accuracy"], color=tone, label=label)
+        style.curve(axes[0, 0], epoch, run["clean_accuracy"], linestyle=style.CLEAN, **look)
+        style.curve(axes[0, 0], epoch, run["mislabelled_accuracy"], linestyle=style.MISLABELLED, **look)
+        style.curve(axes[0, 1], epoch, run["clean_loss"], linestyle=style.CLEAN, **look)
+        style.curve(axes[0, 1], epoch, run["mislabelled_loss"], linestyle=style.MISLABELLED, **look)
+        style.curve(axes[0, 2], epoch, run["test_accuracy"], label=label, **look)
     titles = ("training accuracy on observed labels", "training loss on observed labels", "test accuracy")
     for panel, title, ylabel in zip(axes[0], titles, ("accuracy", "cross-entropy", "accuracy"), strict=True):
         panel.set(xlabel="epoch", ylabel=ylabel, title=title)
@@ -31,7 +30,7 @@ def training_curves(dataset: xr.Dataset) -> Figure:
     axes[0, 0].plot([], [], color="grey", linestyle=style.CLEAN, label="clean")
     axes[0, 0].plot([], [], color="grey", linestyle=style.MISLABELLED, label="mislabelled")
     axes[0, 0].legend()
-    axes[0, 2].legend()
+    style.legend_below(figure, axes[0, 2], columns=7)
     late = dataset["test_accuracy"].isel(epoch=slice(min(3, dataset.sizes["epoch"] - 1), None))
     axes[0, 2].set_ylim(bottom=max(0.0, float(late.min()) - 0.05))
     return figure
@@ -46,7 +45,7 @@ def rho_tuning(dataset: xr.Dataset) -> Figure:
         for method in dict.fromkeys(dataset["method"].values):
             runs = dataset.isel(run=(dataset["method"] == method).values)
             mean, half = style.mean_and_interval(runs[name])
-            tone, shape = style.colour(method), style.marker(method)
+            tone, shape = looks.colour(method), looks.marker(method)
             if method == "SGD":
                 panel.axhline(mean[0], color=tone, label=method)
                 panel.axhspan(mean[0] - half[0], mean[0] + half[0], color=tone, alpha=0.15, linewidth=0)
@@ -57,16 +56,18 @@ def rho_tuning(dataset: xr.Dataset) -> Figure:
             panel.errorbar(rho, mean, half, color=tone, marker=shape, markerfacecolor="white", label=method)
             chosen = runs["chosen"].values
             panel.plot(rho[chosen], mean[chosen], shape, color=tone)
-        panel.set(xscale="log", xlabel="ρ", ylabel="accuracy", title=title)
-    axes[0, 0].legend(fontsize=7)
+        panel.set(xscale="log", xlabel="radius ρ", ylabel="accuracy", title=title)
+    style.legend_below(figure, axes[0, 0], columns=7)
     return figure
 
 
 def ablation(dataset: xr.Dataset) -> Figure:
-    """Paired differences to SGD with 95 % intervals, for the three ways of reading test accuracy, and the norms."""
+    """Paired differences to SGD with 95 % intervals, by how test accuracy is read (empty, half, full), and norms."""
     figure, axes = style.panels(2, width=4.6, height=2.9)
     methods = dataset["method"].values
     for j, reading in enumerate(dataset["reading"].values):
+        fill = ("none", "left", "full")[j]
+        axes[0, 0].plot([], [], "o", color="0.4", fillstyle=fill, label=str(reading))
         rows = dataset.sel(reading=reading)
         y = np.arange(len(methods)) + 0.22 * (j - 1)
         for k, method in enumerate(methods):
@@ -76,9 +77,9 @@ def ablation(dataset: xr.Dataset) -> Figure:
                 mean,
                 y[k],
                 xerr=style.bar(mean, low, high, seeds=dataset.sizes["seed"]),
-                color=style.colour(method),
-                marker=("o", "s", "D")[j],
-                label=str(reading) if k == 0 else None,
+                color=looks.colour(method),
+                marker=looks.marker(method),
+                fillstyle=fill,
             )
     axes[0, 0].axvline(0, color="grey", linewidth=0.6)
     axes[0, 0].set_yticks(range(len(methods)), methods)
@@ -92,8 +93,8 @@ def ablation(dataset: xr.Dataset) -> Figure:
             up[0],
             xerr=across[1],
             yerr=up[1],
-            color=style.colour(method),
-            marker=style.marker(method),
+            color=looks.colour(method),
+            marker=looks.marker(method),
             label=method,
         )
     axes[0, 1].set(
@@ -111,9 +112,9 @@ def norms_over_training(dataset: xr.Dataset) -> Figure:
         for k in range(dataset.sizes["run"]):
             run = dataset.isel(run=k)
             method = str(run["method"].values)
-            style.curve(panel, run["epoch"].values, run[name], color=style.colour(method), label=method)
+            style.curve(panel, run["epoch"].values, run[name], label=method, **looks.of_curve(method))
         panel.set(xlabel="epoch", ylabel="norm", title=title)
-    axes[0, 0].legend(fontsize=7)
+    style.legend_below(figure, axes[0, 0], columns=4)
     return figure
 
 
@@ -132,8 +133,8 @@ def frontier(dataset: xr.Dataset) -> Figure:
             100 * mean,
             yerr=100 * half,
             xerr=[[cost - low], [high - cost]],
-            color=style.colour(method),
-            marker=style.marker(method),
+            color=looks.colour(method),
+            marker=looks.marker(method),
             label=method,
         )
     panel.set(xlabel="time of a step (SGD = 1)", ylabel="test accuracy (%)", title="What robustness costs")
@@ -150,22 +151,24 @@ def shrinkage(dataset: xr.Dataset) -> Figure:
         for k in range(here.sizes["run"]):
             run = here.isel(run=k)
             method, epoch = str(run["method"].values), run["epoch"].values
-            tone = style.colour(method)
+            tone = looks.colour(method)
             panel.plot(epoch, run["predicted_decay"].mean("seed"), color=tone)
             mean, half = style.mean_and_interval(run["measured_decay"])
-            panel.errorbar(epoch, mean, half, color=tone, linestyle="", marker=style.marker(method), label=method)
+            panel.errorbar(epoch, mean, half, color=tone, linestyle="", marker=looks.marker(method), label=method)
         panel.axhline(0, color="grey", linewidth=0.6)
-        panel.set(xlabel="epoch", ylabel="decay of ‖V‖²/2 over ‖V‖², beyond SGD", title=f"ρ = {rho:g}")
+        panel.set(xlabel="epoch", ylabel="decay of ‖V‖²/2 over ‖V‖²,\nbeyond SGD", title=f"ρ = {rho:g}")
     axes[0, 0].legend(fontsize=7)
     return figure
 
 
 def dependence(dataset: xr.Dataset) -> Figure:
-    """Gain over SGD against each condition, with intervals."""
+    """Gain over SGD against each condition that has several values, with intervals."""
     labels = {"n_train": "training examples", "width": "hidden width", "Delta": "noise rate Δ", "eta": "step size η"}
-    figure, axes = style.panels(4, width=2.8, height=2.7)
-    for panel, (condition, label) in zip(axes[0], labels.items(), strict=True):
-        here = dataset.isel(cell=(dataset["condition"] == condition).values)
+    cells = {name: dataset.isel(cell=(dataset["condition"] == name).values) for name in labels}
+    several = [name for name, here in cells.items() if len(np.unique(here["value"])) > 1] or list(labels)
+    figure, axes = style.panels(len(several), width=2.8, height=2.7)
+    for panel, condition in zip(axes[0], several, strict=True):
+        here = cells[condition]
         value = here["value"].values
         for method in map(str, dataset["method"].values):
             mean, low, high = (100 * here[n].sel({"method": method}).values for n in ("gain", "low", "high"))
@@ -173,12 +176,12 @@ def dependence(dataset: xr.Dataset) -> Figure:
                 value,
                 mean,
                 style.bar(mean, low, high, seeds=int(dataset["seeds"])),
-                color=style.colour(method),
-                marker=style.marker(method),
+                color=looks.colour(method),
+                marker=looks.marker(method),
                 label=method,
             )
         panel.axhline(0, color="grey", linewidth=0.6)
-        panel.set(xlabel=label, ylabel="points over SGD")
+        panel.set(xlabel=labels[condition], ylabel="points over SGD")
         if condition != "Delta":
             panel.set_xscale("log")
     axes[0, 0].legend(fontsize=7)

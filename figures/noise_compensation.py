@@ -3,15 +3,13 @@
 import xarray as xr
 from matplotlib.figure import Figure
 
-from figures import style
-
-METHOD_NAMES = {"SGD": "SGD", "SAM": "n-SAM", "NCSAM": "NCSAM"}
+from figures import looks, style
 
 
 def angles(dataset: xr.Dataset) -> Figure:
     """Angle between noisy and clean perturbation along the signal, a panel for each offset from the axis."""
     figure, axes = style.panels(dataset.sizes["b"], width=3.8)
-    tones = style.shades("1-SAM", dataset.sizes["Delta"])
+    tones = looks.tones(dataset.sizes["Delta"])
     for panel, b in zip(axes[0], dataset["b"].values, strict=True):
         for D, tone in zip(dataset["Delta"].values, tones, strict=True):
             row = dataset.sel(Delta=D, b=b)
@@ -29,7 +27,7 @@ def residuals(dataset: xr.Dataset) -> Figure:
     """Cosine of noisy and clean perturbation against the clean residual."""
     figure, axes = style.panels(1, width=4.4, height=3.0)
     panel = axes[0, 0]
-    for D, tone in zip(dataset["Delta"].values, style.shades("1-SAM", dataset.sizes["Delta"]), strict=True):
+    for D, tone in zip(dataset["Delta"].values, looks.tones(dataset.sizes["Delta"]), strict=True):
         row = dataset.sel(Delta=D)
         panel.plot(row["residual"], row["cosine"], color=tone, label=f"Δ = {D:g}")
         mean, half = style.mean_and_interval(row["sampled_cosine"])
@@ -47,7 +45,7 @@ def rates(dataset: xr.Dataset) -> Figure:
     """Effective noise rate against gamma for several precisions, and the cancelling gamma against the precision."""
     figure, axes = style.panels(2, width=3.8)
     left, right = axes[0]
-    for p, tone in zip(dataset["precision"].values, style.shades("1-SAM", dataset.sizes["precision"]), strict=True):
+    for p, tone in zip(dataset["precision"].values, looks.tones(dataset.sizes["precision"]), strict=True):
         row = dataset.sel(precision=p)
         left.plot(row["gamma"], row["rate"], color=tone, label=f"π = {p:g}")
         mean, half = style.mean_and_interval(row["sampled_rate"])
@@ -62,7 +60,7 @@ def rates(dataset: xr.Dataset) -> Figure:
         title="Dotted: no correction",
     )
     left.legend(title="precision", fontsize=6, loc="lower right", ncols=2)
-    for D, tone in zip(dataset["Delta"].values, style.shades("n-SAM", dataset.sizes["Delta"]), strict=True):
+    for D, tone in zip(dataset["Delta"].values, looks.tones(dataset.sizes["Delta"]), strict=True):
         row = dataset.sel(Delta=D)
         usable = row["cancelling_gamma"].values > -1
         right.plot(row["pi"].values[usable], row["cancelling_gamma"].values[usable], color=tone, label=f"Δ = {D:g}")
@@ -80,7 +78,7 @@ def finite_batches(dataset: xr.Dataset) -> Figure:
     """Best amount to subtract against the size of the batch."""
     figure, axes = style.panels(1, width=4.4, height=3.0)
     panel = axes[0, 0]
-    for d, tone in zip(dataset["d"].values, style.shades("J-SAM", dataset.sizes["d"]), strict=True):
+    for d, tone in zip(dataset["d"].values, looks.tones(dataset.sizes["d"]), strict=True):
         row = dataset.sel(d=d)
         panel.plot(row["batch"], row["gamma"], color=tone, label=f"d = {d}")
         mean, half = style.mean_and_interval(row["sampled_gamma"])
@@ -96,7 +94,7 @@ def thresholds(dataset: xr.Dataset) -> Figure:
     """Share of right labels against the predicted threshold, a panel for each data set; filled where adding helped."""
     names, networks = (list(dict.fromkeys(dataset[n].values.tolist())) for n in ("data", "network"))
     figure, axes = style.panels(len(names), width=3.8, height=3.2)
-    tones, marks = style.shades("n-SAM", len(networks)), "osD^v"
+    tones, marks = looks.tones(len(networks)), "osD^v"
     for panel, name in zip(axes[0], names, strict=True):
         for network, tone, mark in zip(networks, tones, marks[: len(networks)], strict=True):
             here = (dataset["data"] == name).values & (dataset["network"] == network).values
@@ -116,15 +114,15 @@ def bound(dataset: xr.Dataset) -> Figure:
     left, right = axes[0]
     Delta = dataset["Delta"]
     left.plot(Delta, dataset["total"], color="black", label="Theorem 1")
-    left.plot(Delta, dataset["sharpness"], color=style.colour("1-SAM"), label="its first term")
-    left.plot(Delta, dataset["complexity"], color=style.colour("L-SAM"), label="its complexity")
-    left.plot(Delta, dataset["tail"], color=style.colour("n-SAM"), label="its tail")
+    left.plot(Delta, dataset["sharpness"], color=looks.series(1), label="its first term")
+    left.plot(Delta, dataset["complexity"], color=looks.series(0), label="its complexity")
+    left.plot(Delta, dataset["tail"], color=looks.series(3), label="its tail")
     left.plot(Delta, dataset["repaired"], color="black", linestyle="--", label="repaired bound")
-    left.plot(Delta, dataset["memoriser"], color=style.colour("J-SAM"), label="Theorem 1, labels memorised")
+    left.plot(Delta, dataset["memoriser"], color=looks.series(2), label="Theorem 1, labels memorised")
     left.axhline(float(dataset["error"]), color="grey", linestyle=":", label="true error")
     left.set(xlabel="noise rate Δ", ylabel="0–1 loss", title="Linear classifier, K = 20")
     left.legend(fontsize=6)
-    right.plot(Delta, dataset["network"], color=style.colour("L-SAM"))
+    right.plot(Delta, dataset["network"], color=looks.series(0))
     right.axhline(1, color="grey", linestyle=":")
     right.set(
         xlabel="noise rate Δ",
@@ -140,10 +138,10 @@ def curves(dataset: xr.Dataset) -> Figure:
     figure, axes = style.panels(2, width=4.6, height=3.0)
     left, right = axes[0]
     for k, method in enumerate(dataset["reported_method"].values):
-        tone, row = style.colour(METHOD_NAMES[str(method)]), dataset["reported"].isel(reported_method=k)
-        left.plot(row["reported_epoch"], row, color=tone, linewidth=1.0, label=f"{method}, best {float(row.max()):.3f}")
+        look, row = looks.of_curve(str(method)), dataset["reported"].isel(reported_method=k)
+        left.plot(row["reported_epoch"], row, linewidth=1.0, label=f"{method}, best {float(row.max()):.3f}", **look)
         ours = dataset.isel(run=k)
-        style.curve(right, ours["epochs"], ours["test_accuracy"], color=tone, label=str(method))
+        style.curve(right, ours["epochs"], ours["test_accuracy"], label=str(method), **look)
     for panel, switch in ((left, 50), (right, int(dataset["switch"]))):
         panel.axvline(switch, color="grey", linewidth=0.6, linestyle=":")
         panel.set(xlabel="epoch", ylabel="test accuracy")

@@ -9,9 +9,9 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from figures import style
+from figures import looks, style
 
-CLEAN_TONE, NOISY_TONE = "#0072B2", "#D55E00"
+LOOKS = ((looks.CLEAN_TONE, style.CLEAN), (looks.MISLABELLED_TONE, style.MISLABELLED))
 
 
 def phases(dataset: xr.Dataset) -> Figure:
@@ -22,7 +22,7 @@ def phases(dataset: xr.Dataset) -> Figure:
     for row, name in zip(axes, regimes, strict=True):
         one = dataset.sel(regime=name)
         noisy = one["mislabelled"].values.astype(bool)
-        for k, (tone, line) in enumerate(((CLEAN_TONE, style.CLEAN), (NOISY_TONE, style.MISLABELLED))):
+        for k, (tone, line) in enumerate(LOOKS):
             weights = one["weight"].values[:, noisy == k]
             look = {"color": tone, "linestyle": line}
             row[0].add_collection(_bundle(step, weights, alpha=0.25, linewidth=0.6, **look))
@@ -38,7 +38,9 @@ def phases(dataset: xr.Dataset) -> Figure:
             panel.axvline(1 + float(one["first_order"]), color="grey", linewidth=0.8)
         for panel in row[1:]:
             panel.set_yscale("log")
-    for panel in axes[0, 1:]:
+    for (tone, line), name in zip(LOOKS, ("clean", "mislabelled"), strict=True):
+        axes[0, 0].plot([], [], color=tone, linestyle=line, label=name)
+    for panel in axes[0]:
         panel.legend()
     for panel in axes[-1]:
         panel.set_xlabel("1 + step")
@@ -64,8 +66,8 @@ def alignment(dataset: xr.Dataset) -> Figure:
 
     panel.fill_between(ratio, reached("earliest"), reached("latest"), color="grey", alpha=0.3, label="proved bounds")
     panel.plot(ratio, reached("first_order_time"), color="black", label="first order")
-    panel.plot(ratio, reached("mean_field"), color=CLEAN_TONE, linestyle="dashdot", label="mean field")
-    panel.plot(ratio, reached("measured"), "o", color=NOISY_TONE, label="recursion")
+    panel.plot(ratio, reached("mean_field"), color=looks.CLEAN_TONE, linestyle="dashdot", label="mean field")
+    panel.plot(ratio, reached("measured"), "o", color=looks.MISLABELLED_TONE, label="recursion")
     panel.set(xscale="log", yscale="log", xlabel="β / (η n)", ylabel="steps")
     panel.legend()
     return figure
@@ -76,7 +78,7 @@ def finite_width(dataset: xr.Dataset) -> Figure:
     figure, axes = style.panels(3, width=3.4)
     widths = dataset["width"].values
     for i, outputs in enumerate(dataset["outputs"].values):
-        one, tone = dataset.sel(outputs=outputs), f"C{i}"
+        one, tone = dataset.sel(outputs=outputs), looks.series(i)
         mean, half = style.mean_and_interval(one["distance"])
         axes[0, 0].errorbar(widths, mean, half, fmt="o", color=tone, label=str(outputs))
         for name, shape in (("unfiltered", "v"), ("lost", "^")):
@@ -84,9 +86,12 @@ def finite_width(dataset: xr.Dataset) -> Figure:
             axes[0, 1].errorbar(widths, mean, half, marker=shape, color=tone, label=f"{name}, {outputs}")
     first = dataset.isel(outputs=0)
     last = float(first["distance"].isel(width=-1).mean())
-    axes[0, 0].plot(widths, last * np.sqrt(widths[-1] / widths), color="C0", linewidth=0.8)
+    axes[0, 0].plot(widths, last * np.sqrt(widths[-1] / widths), color=looks.series(0), linewidth=0.8)
     noisy = dataset["mislabelled"].values.astype(bool)
-    for group, name, tone in ((noisy, "mean_mislabelled", NOISY_TONE), (~noisy, "mean_clean", CLEAN_TONE)):
+    for group, name, tone in (
+        (noisy, "mean_mislabelled", looks.MISLABELLED_TONE),
+        (~noisy, "mean_clean", looks.CLEAN_TONE),
+    ):
         axes[0, 2].plot(dataset["limit"].values[:, group].mean(axis=1), color=tone)
         for k, line in ((0, "dotted"), (len(widths) - 1, "dashed")):
             axes[0, 2].plot(first[name].isel(width=k).mean("seed"), color=tone, linestyle=line, alpha=0.7)
@@ -100,7 +105,8 @@ def finite_width(dataset: xr.Dataset) -> Figure:
     for panel in axes[0, :2]:
         panel.set_xticks(widths, [str(w) for w in widths], fontsize=6)
         panel.xaxis.set_minor_formatter(NullFormatter())
-        panel.legend(fontsize=6)
+    axes[0, 0].legend(fontsize=6)
+    style.legend_below(figure, axes[0, 1], columns=4)
     return figure
 
 
@@ -109,10 +115,11 @@ def post_filtering(dataset: xr.Dataset) -> Figure:
     figure, axes = style.panels(dataset.sizes["subset"], width=4.4, height=0.5 + 0.22 * dataset.sizes["perturbation"])
     names = [str(v) for v in dataset["perturbation"].values]
     for panel, subset in zip(axes[0], dataset["subset"].values, strict=True):
+        tones = looks.tones(dataset.sizes["beta"])
         for i, beta in enumerate(dataset["beta"].values):
             mean, half = style.mean_and_interval(dataset["memorised"].sel(subset=subset, beta=beta))
             y = np.arange(len(names)) + 0.2 * (i - (dataset.sizes["beta"] - 1) / 2)
-            panel.errorbar(mean, y, xerr=half, fmt="os^Dv<>ph"[i % 9], color=f"C{i}", label=f"β = {beta:g}")
+            panel.errorbar(mean, y, xerr=half, fmt="os^Dv<>ph"[i % 9], color=tones[i], label=f"β = {beta:g}")
         panel.set_yticks(range(len(names)), names, fontsize=7)
         panel.set(
             xlim=(-0.03, 1.03), xlabel="memorised share of the mislabelled at the end", title=f"clean subset {subset}"
@@ -128,9 +135,10 @@ def leaks(dataset: xr.Dataset) -> Figure:
     step = dataset["step"].values + 1
     for row, subset in zip(axes, dataset["subset"].values, strict=True):
         for panel, beta in zip(row, dataset["beta"].values, strict=True):
-            for i, name in enumerate(dataset["perturbation"].values[: int(dataset["leaking"])]):
+            names = dataset["perturbation"].values[: int(dataset["leaking"])]
+            for name, tone in zip(names, looks.tones(len(names)), strict=True):
                 one = dataset["memorised_path"].sel(subset=subset, beta=beta, perturbation=name)
-                style.curve(panel, step, one, color=f"C{i}", label=str(name))
+                style.curve(panel, step, one, color=tone, label=str(name))
             panel.set(xscale="log", ylim=(-0.03, 1.03), title=f"{subset}, β = {beta:g}")
         row[0].set_ylabel("memorised share")
     for panel in axes[-1]:
@@ -146,8 +154,8 @@ def phase_diagram(dataset: xr.Dataset) -> Figure:
     for row, source in zip(axes, ("simulated", "predicted"), strict=True):
         for panel, group in zip(row, titles, strict=True):
             _map(panel, dataset, f"{source}_{group}")
-            panel.plot(dataset["boundary"], dataset["line"], color="black", linewidth=1)
-            panel.plot(dataset["memorisation"], dataset["line"], color="black", linewidth=1, linestyle="dotted")
+            for line, dash in (("boundary", "solid"), ("memorisation", "dotted")):
+                panel.plot(dataset[line], dataset["line"], color="black", linestyle=dash, path_effects=style.HALO)
             name = {"simulated": "recursion", "predicted": "mean field"}[source]
             panel.set(title=f"final weight of the {titles[group]}: {name}")
     for panel in axes[-1]:

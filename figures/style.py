@@ -1,4 +1,4 @@
-"""The visual grammar: theory is a line, simulation markers with Student intervals; one colour and marker per rule."""
+"""The visual grammar: theory is a line, simulation markers with Student intervals; panels, legends, ticks and files."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -11,29 +11,11 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter, NullLocator
+from matplotlib.patheffects import Normal, Stroke
+from matplotlib.ticker import LogFormatter, LogLocator, NullFormatter, NullLocator
 
-# Okabe and Ito's colour-blind-safe palette.
-COLOURS = {
-    "SGD": "#000000",
-    "n-SAM": "#E69F00",
-    "L-SAM": "#56B4E9",
-    "J-SAM": "#009E73",
-    "1-SAM": "#D55E00",
-    "SGD + norms": "#0072B2",
-    "SGD + squared norms": "#F0E442",
-}
-MARKERS = {
-    "SGD": "o",
-    "n-SAM": "s",
-    "L-SAM": "^",
-    "J-SAM": "D",
-    "1-SAM": "v",
-    "SGD + norms": "p",
-    "SGD + squared norms": "h",
-}
-OTHER_COLOUR, OTHER_MARKER = "#CC79A7", "P"
 CLEAN, MISLABELLED = "solid", "dashed"
+HALO = [Stroke(linewidth=2.6, foreground="white"), Normal()]  # a line that is seen on any ground
 
 RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")  # text, which is set faster than formulas
 
@@ -59,28 +41,18 @@ RC: Any = {
 }
 
 
-def colour(method: str) -> str:
-    """The colour of a rule in every figure."""
-    return COLOURS.get(method, OTHER_COLOUR)
-
-
-def marker(method: str) -> str:
-    """The marker of a rule in every figure."""
-    return MARKERS.get(method, OTHER_MARKER)
-
-
-def shades(method: str, count: int) -> list[tuple[float, float, float]]:
-    """From a light to the full tone of a rule's colour, for a grid of hyper-parameters."""
-    full = np.array(mpl.colors.to_rgb(colour(method)))
-    return [tuple(1 - (1 - full) * s) for s in np.linspace(1.0, 0.4, count)[::-1]]
-
-
 def panels(columns: int, rows: int = 1, *, width: float = 3.1, height: float = 2.6) -> tuple[Figure, np.ndarray]:
     """A figure with a grid of axes, without touching matplotlib's global state."""
     with mpl.rc_context(RC):
         figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
         FigureCanvasAgg(figure)
         return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def legend_below(figure: Figure, panel: Axes, *, columns: int) -> None:
+    """The legend of a panel below the whole figure, where it hides nothing."""
+    handles, labels = panel.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, len(labels)), fontsize=7)
 
 
 def half_width(deviation: Any, seeds: Any) -> np.ndarray:
@@ -113,7 +85,7 @@ def save(draw: Callable[[xr.Dataset], Figure], dataset: xr.Dataset, path: Path) 
     with mpl.rc_context(RC):
         figure = draw(dataset)
         for axes in figure.axes:
-            _plain_decades(axes)
+            _plain_ticks(axes)
         _lay_out(figure)
         png = BytesIO()
         figure.savefig(png, format="png", metadata={"Software": None})
@@ -128,21 +100,29 @@ def export(draw: Callable[[xr.Dataset], Figure], dataset: xr.Dataset, path: Path
     with mpl.rc_context(RC):
         figure = draw(dataset)
         for axes in figure.axes:
-            _plain_decades(axes)
+            _plain_ticks(axes)
         figure.set_size_inches(width, width * figure.get_figheight() / figure.get_figwidth())
         metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, metadata=metadata[path.suffix[1:]])
 
 
-def _plain_decades(axes: Axes) -> None:
-    """Logarithmic axes of two decades and more have ticks at decades only: all others take most of drawing's time."""
+def _plain_ticks(axes: Axes) -> None:
+    """Logarithmic axes: ticks at decades only from two decades on, else at 1, 2 and 5 as plain numbers.
+
+    More of them overlap, and take most of drawing's time. Where a figure says which numbers it wants, it has them.
+    """
     for axis in (axes.xaxis, axes.yaxis):
         low, high = sorted(axis.get_view_interval())
-        if axis.get_scale() == "log" and high > 100 * low > 0:
+        if axis.get_scale() != "log" or low <= 0 or not isinstance(axis.get_major_formatter(), LogFormatter):
+            continue
+        if high > 100 * low:
             axis.set_minor_locator(NullLocator())
-            if isinstance(axis.get_major_formatter(), LogFormatter):
-                axis.set_major_formatter(lambda v, _: "10" + f"{np.log10(v):.0f}".translate(RAISED) if v > 0 else "")
+            axis.set_major_formatter(lambda v, _: "10" + f"{np.log10(v):.0f}".translate(RAISED) if v > 0 else "")
+        else:
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_major_formatter(lambda v, _: f"{v:g}")
+            axis.set_minor_formatter(NullFormatter())
 
 
 def _lay_out(figure: Figure) -> None:

@@ -15,6 +15,7 @@ from paper_repro import checking, costs, papers
 from paper_repro.files import load
 from paper_repro.registry import Experiment
 from spec.claims import Claim
+from tests.figures.same_looks import checked
 
 TRIALS: dict[str, checking.Trial] = {}  # of every claim that `out` checked
 TRIAL = checking.trial
@@ -64,10 +65,12 @@ def test_claim_turns_red_when_the_formula_it_names_is_wrong(out: Path, claim: Cl
 
 
 @pytest.mark.parametrize("experiment", papers.experiments(), ids=lambda e: e.id)
-def test_figures_are_drawn_and_deterministic(out: Path, experiment: Experiment, tmp_path: Path) -> None:
+def test_figures_are_drawn_deterministically_and_rules_look_as_ever(
+    out: Path, experiment: Experiment, tmp_path: Path
+) -> None:
     result = load(out / f"{experiment.id}.nc")
     for figure in experiment.figures:
-        again = style.save(figure.draw, result, tmp_path / figure.id)
+        again = style.save(lambda dataset, draw=figure.draw: checked(draw(dataset)), result, tmp_path / figure.id)
         assert again == (out / "figures" / f"{figure.id}.png").read_bytes()
         assert (tmp_path / f"{figure.id}.svg").read_bytes() == (out / "figures" / f"{figure.id}.svg").read_bytes()
 
