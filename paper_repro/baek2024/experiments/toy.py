@@ -119,7 +119,7 @@ LINEAR_TOY = Experiment(
         FigureBinding(
             "baek2024.toy_curves",
             "Accuracies and gradient-norm ratio along training",
-            "Largest noise rate. Darker is larger ρ; GD in grey. Test accuracy: exact (line), sampled (markers). The "
+            "Largest noise rate. Darker is larger ρ; GD in black. Test accuracy: exact (line), sampled (markers). The "
             "gradient-norm ratio decays more slowly with ρ early on; later the curves cross.",
             draw.toy_curves,
         ),
