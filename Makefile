@@ -5,13 +5,18 @@ BIN := $(VENV)/bin
 OUT ?= results
 PRESET ?= standard
 
-.PHONY: repro test lint format evidence mutants bench notebooks clean
+.PHONY: repro test docs lint format evidence mutants bench notebooks clean
 
 repro: $(VENV)/installed
 	$(BIN)/python -m paper_repro all --preset $(PRESET) --out $(OUT)
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not evidence"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not evidence and not site"
+
+docs: $(VENV)/installed
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -d build/doctrees docs build/site
+	$(BIN)/python -m pytest -m site tests/docs
+	@echo "site: build/site/index.html"
 
 evidence: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,peers,cluster,equinox,flax]"
