@@ -1,4 +1,4 @@
-"""The steps of the pages docs/how_to_*.md, made on a copy of the project: what they promise is then there.
+"""The steps of the tutorial and of docs/how_to_*.md, made on a copy of the project: what they promise is then there.
 
 The page on rules has a test of its own (test_how_to_rule.py), which runs the contract suite.
 """
@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-EDITS = {"claim": 3, "architecture": 2, "data_set": 2, "figure": 2, "paper": 2}
+HOW_TO = {"claim": 3, "architecture": 2, "data_set": 2, "figure": 2, "experiment": 2, "paper": 2}
+EDITS = {"tutorial": 4} | {f"how_to_{page}": count for page, count in HOW_TO.items()}
 Step = tuple[str, str]
 
 PROMISED = """
@@ -21,10 +22,12 @@ import sys
 
 import jax
 import numpy as np
+import xarray as xr
 
 jax.config.update("jax_enable_x64", True)
 from figures.logistic import bounds
 from paper_repro import papers
+from paper_repro.baek2024.experiments import step_sizes
 from paper_repro.checking import check
 from paper_repro.explore import explore
 from sims import objectives, rules, simulate
@@ -57,18 +60,33 @@ for name in params:
 assert "baek2024.amplification_bounds" in [f.id for f in upweighting.figures]
 assert bounds(explore("baek2024.upweighting", "smoke")).axes[0].lines
 assert papers.PAPERS[0].key == "doe2027"
+
+verdict = check(papers.claims()[0], "smoke")
+assert verdict.claim == "mine.first_step"
+assert verdict.ok, verdict
+first = papers.PAPERS[1].experiments[0]
+assert first.figures[0].draw(explore("mine.first_step", "smoke", C=(0.0, 1.0))).axes[0].lines
+
+two = explore("baek2024.step_sizes", "smoke", eta=(0.1,))
+assert two["gain"].shape == (1, 2)
+made_up = xr.Dataset(
+    {"test_accuracy": (("run", "seed", "epoch"), [[[0.5, 0.8, 0.6]], [[0.5, 0.7, 0.9]]])},
+    coords={"method": ("run", ["SGD", "1-SAM"]), "eta": ("run", [0.1, 0.1])},
+)
+np.testing.assert_allclose(step_sizes.readings(made_up)["gain"], [[0.1]])
 print("kept")
 """
 
 
 def steps(page: str) -> list[Step]:
-    text = (ROOT / "docs" / f"how_to_{page}.md").read_text()
+    text = (ROOT / "docs" / f"{page}.md").read_text()
     return [(path, step) for path, step in re.findall(r"```python\n# (\S+)\n(.*?)```", text, re.S)]
 
 
 def edited(text: str, step: str) -> str:
     """A file after a step: a line `NAME = ...` takes the place of the one there is, and what stands in a bracket that
-    the step leaves open goes to the beginning of that one. All else goes before them, or to the end of the file.
+    the step leaves open goes to the beginning of that one. What is imported goes before the file's first import then,
+    and all else before the bracket, or to the end of the file.
     """
     lines = step.splitlines(keepends=True)
     for line in lines:
@@ -80,6 +98,8 @@ def edited(text: str, step: str) -> str:
         return f"{text}\n\n{step}"
     before, _, inside = step.partition(opening)
     assert f"\n{opening}" in text
+    imports = "".join(line for line in before.splitlines(keepends=True) if line.startswith("from "))
+    text, before = text.replace("\nfrom ", f"\n{imports}from ", 1), before.removeprefix(imports).lstrip("\n")
     return text.replace(f"\n{opening}", f"\n{before}{opening}{inside}", 1)
 
 
@@ -102,7 +122,7 @@ def test_the_number_of_edits_is_what_is_promised(page: str) -> None:
 
 def test_every_page_is_tried() -> None:
     pages = {path.stem.removeprefix("how_to_") for path in (ROOT / "docs").glob("how_to_*.md")}
-    assert pages == {*EDITS, "rule"}
+    assert pages == {*HOW_TO, "rule"}
 
 
 def test_the_steps_give_what_they_promise(tmp_path: Path) -> None:
