@@ -33,5 +33,6 @@ html_theme = "furo"
 html_title = "Sharpness-aware training under label noise"
 html_static_path = ["style"]
 html_css_files = ["site.css"]
+html_show_copyright = False
 html_copy_source = False
 html_show_sourcelink = False
