@@ -30,8 +30,13 @@ class Source:
         self._data = {str(file.relative_to(root)): _digest(file.read_bytes()) for file in data}
         self._readers = {str(file.relative_to(root)): self._readers_of(file.relative_to(root)) for file in data}
         self._read = cache(self._read_once)
-        self._one_at_a_time = Lock()  # CPython 3.11 cannot build syntax trees in two threads at once
+        self._one_at_a_time = Lock()  # CPython 3.11 fails where two threads build syntax trees
         self.of = cache(self._of)
+
+    def read(self) -> None:
+        """Read every module now, before there are other threads that build syntax trees (inspect.signature does)."""
+        for name in self._text:
+            self._read(name)
 
     def _of(self, *modules: str) -> dict[str, str]:
         with self._one_at_a_time:

@@ -17,6 +17,7 @@ from paper_repro.files import locked, results_folder
 from paper_repro.papers import PAPERS
 from paper_repro.registry import Experiment
 from paper_repro.settings import UnknownSettingError, adjusted
+from paper_repro.source import SOURCE
 from paper_repro.store import Store
 from sims.divergence import blaming, complaint
 from spec.claims import Claim, Verdict
@@ -64,6 +65,7 @@ def run(configs: Sequence[tuple[Experiment, Any]], preset: str, out: Path, *, ex
     diverged: list[str] = []
     computing, compiled, written = 0.0, Compiled(), 0.0
     places = {e.id: page.folder_of(e, config, preset, out) for e, config in configs}
+    SOURCE.read()
     with results_folder(out, files=[f"{name}.nc" for name, place in places.items() if place == out]):
         console.show_plan(configs, preset)
         with console.progress() as progress:

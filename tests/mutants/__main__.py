@@ -19,6 +19,7 @@ from typing import NamedTuple
 from tests.mutants.forked import GREEN, HANGS, RED, Run, prepare
 from tests.mutants.slips import FILE, ROOT, Applied, Slip, copy_tree, load, occurrences
 
+KEPT = Path(__file__).with_name("red.jsonl")
 VERDICTS = {RED: "red", GREEN: "SURVIVES", HANGS: "HANGS"}
 
 

@@ -125,6 +125,13 @@ def test_several_threads_may_ask_at_once() -> None:
     assert found == [SOURCE.of(name) for name in names]
 
 
+def test_once_read_no_tree_is_built_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Source(ROOT)
+    source.read()
+    monkeypatch.setattr("ast.parse", lambda *_: pytest.fail("a syntax tree is built"))
+    assert source.of("sims.train") == SOURCE.of("sims.train")
+
+
 def test_training_depends_on_every_module_that_registers_a_meaning() -> None:
     files = {file: ast.walk(ast.parse(file.read_text())) for file in (ROOT / "sims").rglob("*.py")}
     registering = {
