@@ -126,10 +126,10 @@ def test_several_threads_may_ask_at_once() -> None:
 
 
 def test_once_read_no_tree_is_built_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    source = Source(ROOT)
+    source, expected = Source(ROOT), SOURCE.of("sims.train")
     source.read()
     monkeypatch.setattr("ast.parse", lambda *_: pytest.fail("a syntax tree is built"))
-    assert source.of("sims.train") == SOURCE.of("sims.train")
+    assert source.of("sims.train") == expected
 
 
 def test_training_depends_on_every_module_that_registers_a_meaning() -> None:
