@@ -171,6 +171,22 @@ PAIRS = [(case, rule) for rule in RULES for case in MODELS if rule in RULES_OF.g
 PAIRS += [(case, rule) for rule in COMPOSED for case in FEW]
 PAIRS += [(CASES["two layers"], rule) for rule in BOUND]
 PERTURBED_PAIRS = [(case, rule) for case, rule in PAIRS if any(field.name == "rho" for field in fields(rule))]
+# The ordinary suite takes every rule to one model and a few rules to every model; all other pairs are evidence.
+HOME = (
+    dict.fromkeys(RULES, CASES["deep relu, 3 classes"])
+    | {rule: FEW[i % 2] for i, rule in enumerate(COMPOSED)}
+    | dict.fromkeys(BOUND, CASES["two layers"])
+)
+
+
+def at_home(case: "Case", rule: Rule) -> bool:
+    """Whether this is the model that the rule always meets."""
+    return HOME[rule] is case
+
+
+def ordinary(case: "Case", rule: Rule) -> bool:
+    """Whether a pair belongs to the ordinary suite."""
+    return at_home(case, rule) or rule in CONVOLVED
 
 
 def context(case: Case, batch: Batch) -> Context:

@@ -1,5 +1,6 @@
 """Entry point of the test suite: float64, strict shapes, and seeds that come from the name of the test."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,8 @@ from spec.seeds import named_seed
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# Tracing makes many objects that live on: looking through them for cycles as often as Python does takes a tenth of it.
+gc.set_threshold(200_000, 50, 1000)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,12 +1,13 @@
 """The factored path against the plain one, and the operations on factors against gradients written out one by one."""
 
 from functools import partial
+from itertools import product
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import CASES, MODELS, PERTURBED, RHO, D, N, distance, flat, plain
+from cases import CASES, CONVOLVED, MODELS, PERTURBED, RHO, D, N, at_home, distance, flat, plain
 
 from sims import factors, per_example
 from sims.models.networks import mlp
@@ -30,7 +31,7 @@ def takes_factors(case, rule):
 
 
 # The others have one path only, whatever the model offers.
-every_rule = pytest.mark.parametrize("rule", [r for r in PERTURBED if takes_factors(MODELS[0], r)], ids=repr)
+FACTORED = [rule for rule in PERTURBED if takes_factors(MODELS[0], rule)]
 
 
 def both_paths(model, loss):
@@ -44,16 +45,25 @@ def both_paths(model, loss):
     return gradients
 
 
-@pytest.mark.parametrize("case", MODELS, ids=lambda c: c.name)
-@every_rule
-def test_both_paths_agree(case, rule, rng):
-    """In both precisions, and on the smallest batch."""
+SETTINGS = {"double": (jnp.float64, N, 1e-12), "smallest": (jnp.float64, None, 1e-12), "single": (jnp.float32, N, 1e-5)}
+
+
+def everywhere():
+    """In both precisions and on the smallest batch, with every model; evidence, but for one model and for two rules."""
+    for case, rule, setting in product(MODELS, FACTORED, SETTINGS):
+        kept = at_home(case, rule) or (rule in CONVOLVED and setting == "double")
+        marks = () if kept else pytest.mark.evidence
+        yield pytest.param(case, rule, setting, id=f"{rule}-{case.name}-{setting}", marks=marks)
+
+
+@pytest.mark.parametrize(("case", "rule", "setting"), [*everywhere()])
+def test_both_paths_agree(case, rule, setting, rng):
+    dtype, n, tolerance = SETTINGS[setting]
     smallest = rule.sharpness if isinstance(rule.sharpness, int) else 1
-    for dtype, n, tolerance in ((jnp.float64, N, 1e-12), (jnp.float64, smallest, 1e-12), (jnp.float32, N, 1e-5)):
-        params, batch = case.params(rng, dtype), case.batch(rng, n, dtype)
-        fast, slow = jax.tree.map(np.asarray, jax.jit(both_paths(case.model, case.loss))(rule, params, batch))
-        assert distance(fast, slow) < tolerance
-        assert {leaf.dtype for leaf in jax.tree.leaves(fast)} == {np.dtype(dtype)}
+    params, batch = case.params(rng, dtype), case.batch(rng, n or smallest, dtype)
+    fast, slow = jax.tree.map(np.asarray, jax.jit(both_paths(case.model, case.loss))(rule, params, batch))
+    assert distance(fast, slow) < tolerance
+    assert {leaf.dtype for leaf in jax.tree.leaves(fast)} == {np.dtype(dtype)}
 
 
 @pytest.mark.parametrize(("model", "loss"), DEPTHS.values(), ids=DEPTHS.keys())
@@ -133,9 +143,8 @@ def test_cancelling_gradients_keep_their_digits():
 
 def per_example_gradients(case, params, batch):
     """Each example's loss gradient, written out: (n, parameters)."""
-    return np.stack(
-        [flat(jax.grad(case.objective.mean)(params, Batch(x[None], t[None]))) for x, t in zip(*batch, strict=True)]
-    )
+    gradient = jax.jit(jax.grad(case.objective.mean))
+    return np.stack([flat(gradient(params, Batch(x[None], t[None]))) for x, t in zip(*batch, strict=True)])
 
 
 @pytest.mark.parametrize("case", MODELS, ids=lambda c: c.name)

@@ -253,9 +253,14 @@ def test_value_and_derivatives_are_finite_at_degenerate_points(case, rng, key):
         assert np.isfinite(flat(derivative)).all()
 
 
+@cache
+def step_of(case):
+    return jax.jit(lambda rule, params, batch: gradient(rule, init(rule, params), case.objective, params, batch)[0])
+
+
 def step(case, rule, params, batch):
-    """The gradient, compiled."""
-    return jax.jit(lambda r, p, b: gradient(r, init(r, p), case.objective, p, b)[0])(rule, params, batch)
+    """The gradient, compiled once for every model and kind of rule."""
+    return step_of(case)(rule, params, batch)
 
 
 @every_model
