@@ -37,7 +37,8 @@ def _client(address: str) -> Any:
     for name in ("distributed", "distributed.client"):  # which print traces of what is said here in a sentence
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        return Client(address, timeout=10)
+        # As the default one it would take over other work of this process, such as the locks with which xarray writes.
+        return Client(address, timeout=10, set_as_default=False)
     except Exception as error:  # what an address can be wrong about is of many kinds
         why = " ".join(str(error).split())[:200]
         raise InputError(f"--cluster must be the address of a Dask scheduler, got {address!r} ({why})") from None

@@ -74,13 +74,15 @@ def show_matches(matches: Sequence[Match]) -> None:
 def show_plan(configs: Sequence[tuple[Experiment, Any]], preset: str) -> None:
     """The estimated time first."""
     table = Table(title=f"{preset} preset", title_justify="left")
-    for head in ("experiment", "parts", "seeds", "about"):
+    for head in ("experiment", "parts", "seeds", "a part", "about"):
         table.add_column(head, no_wrap=True)
     for experiment, config in configs:
-        about = costs.in_words(costs.estimate(experiment.id, preset))
-        table.add_row(experiment.id, str(experiment.units(config)), str(config.seeds), about)
-    known = [seconds for e, _ in configs if (seconds := costs.estimate(e.id, preset)) is not None]
-    table.add_row("together", "", "", costs.in_words(sum(known) if len(known) == len(configs) else None))
+        parts, seconds = experiment.units(config), costs.of_run(experiment, preset, config)
+        times = [costs.in_words(seconds and seconds / parts), costs.in_words(seconds)]
+        table.add_row(experiment.id, str(parts), str(config.seeds), *times)
+    known = [seconds for e, c in configs if (seconds := costs.of_run(e, preset, c)) is not None]
+    together = costs.in_words(sum(known) if len(known) == len(configs) else None)
+    table.add_row("together", "", "", "", together)
     # Whole lines, however narrow the terminal, or the 80 columns of a pipe.
     needed = Measurement.get(out, out.options.update(max_width=1000), table).maximum
     Console(file=out.file, width=max(needed, out.width), soft_wrap=True, highlight=False).print(table)

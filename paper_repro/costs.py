@@ -5,8 +5,10 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from paper_repro import user_cache
+from paper_repro.registry import Experiment
 
 PACKAGED = Path(__file__).parent / "costs.json"
 Costs = dict[str, dict[str, float]]
@@ -20,10 +22,20 @@ def estimate(experiment: str, preset: str) -> float | None:
     return None
 
 
+def of_run(experiment: Experiment, preset: str, config: Any) -> float | None:
+    """Seconds that a configuration takes: those of its preset, in proportion to its parts and seeds."""
+    usual, seconds = experiment.config[preset], estimate(experiment.id, preset)
+    if seconds is None:
+        return None
+    return seconds * experiment.units(config) * config.seeds / (experiment.units(usual) * usual.seeds)
+
+
 def in_words(seconds: float | None) -> str:
     """Seconds, minutes or hours; that nobody has measured it."""
     if seconds is None:
         return "not known"
+    if seconds < 1:
+        return f"{seconds:.1f} s"
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

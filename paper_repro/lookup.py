@@ -75,8 +75,9 @@ def overview(catalogue: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _cost(experiment: str, preset: str = "standard") -> str:
-    return costs.in_words(costs.estimate(experiment, preset))
+def _cost(experiment: str, preset: str = "standard", parts: int = 1) -> str:
+    seconds = costs.estimate(experiment, preset)
+    return costs.in_words(seconds and seconds / parts)
 
 
 def shown(catalogue: dict[str, Any], name: str, out: Path) -> list[str]:
@@ -101,7 +102,7 @@ def _of_experiment(experiment: dict[str, Any], out: Path) -> list[str]:
     name = experiment["id"]
     lines = [f"experiment {name}: {experiment['title']}", experiment["question"], f"code     {experiment['place']}"]
     for preset, parts in experiment["parts"].items():
-        lines.append(f"{preset:8} {parts} parts, {_cost(name, preset)}")
+        lines.append(f"{preset:8} {parts} parts, {_cost(name, preset)}, {_cost(name, preset, parts)} each")
     settings = ", ".join(flat("", experiment["presets"]["standard"]))
     lines.append(f"settings {settings}")
     result = out / f"{name}.nc"

@@ -1,6 +1,6 @@
-"""The command line with one made-up experiment, whose parts wait for given seconds. Run by test_stopping.
+"""The command line with one made-up experiment, whose parts wait for given seconds. For test_stopping and test_dask.
 
-Each part leaves a file named after its seconds in the folder STARTED when it begins.
+Each part leaves a file named after its seconds in the folder STARTED when it begins: in which process.
 """
 
 import os
@@ -24,7 +24,7 @@ class Waits:
 
 
 def wait(seconds: float) -> xr.Dataset:
-    Path(os.environ["STARTED"], str(seconds)).touch()
+    Path(os.environ["STARTED"], str(seconds)).write_text(str(os.getpid()), "utf-8")
     time.sleep(seconds)
     return xr.Dataset({"waited": seconds})
 

@@ -26,7 +26,7 @@ def test_the_plan_is_whole_on_narrow_terminals_and_in_pipes(width: int, monkeypa
         cells = [cell.strip() for cell in row.strip("│").split("│")]
         assert cells[0] == experiment.id
         assert cells[1] == str(experiment.units(experiment.config["smoke"]))
-        assert len(cells) == 4
+        assert len(cells) == 5
     assert "…" not in shown.getvalue()
 
 
@@ -48,6 +48,20 @@ def test_a_plain_terminal_lists_everything(tmp_path: Path) -> None:
     ended = subprocess.run(command, capture_output=True, env=environment, check=False)
     assert ended.returncode == 0, ended.stderr
     assert all(e.id.encode() in ended.stdout for e in papers.experiments())
+
+
+@pytest.mark.parametrize(
+    "words", [("list", "--all"), ("find", "a"), ("show", "baek2024"), ("explain", "baek2024.lemma_3_1")]
+)
+def test_a_reader_that_stops_reading_ends_a_command_without_a_word(words: tuple[str, ...]) -> None:
+    """As in `repro list | head`: nobody reads on."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "paper_repro", *words]
+    ended = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert ended.stderr == ""
+    assert ended.returncode in (0, 1)
 
 
 def test_warnings_are_sentences(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
