@@ -7,6 +7,7 @@ a sum may name several, joined by &).
 word  nothing: one row, and the number in its cell
       range, sum: over all rows that match, where * stands for any text; 'least to largest', or the total
       count: 'k of n' rows that match whose cell contains the text given as how
+      above, below: 'k of n' rows that match whose interval, as printed, lies above or below zero
 how   words applied in turn: a place (2: the second number of the cell), abs (without sign), round (to a whole number);
       or alone: interval, the mean and its interval as the cell has them; cell, all of it
 
@@ -75,6 +76,10 @@ def _value(field: str, paper: str) -> str:
     if word == "":
         (cell,) = cells
         return _interval(cell) if how == ["interval"] else cell if how == ["cell"] else _said(_number(cell, how))
+    if word in ("above", "below"):
+        ends = [[_float(end) for end in NUMBER.findall(_interval(cell))[1:]] for cell in cells]
+        beyond = [low > 0 if word == "above" else high < 0 for low, high in ends]
+        return f"{sum(beyond)} of {len(beyond)}"
     numbers = [_number(cell, how) for cell in cells]
     if word == "sum":
         return str(sum(map(int, numbers)))

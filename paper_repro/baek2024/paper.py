@@ -145,7 +145,9 @@ PAPER = Paper(
             ("baek2024.linear_split",),
             "baek2024.digits_ablation",
             "holds in part",
-            "shown on digits at one common ρ; L-SAM gains too once its ρ is tuned; in the linear model L-SAM is 1-SAM; "
+            "shown on digits at one common ρ, by a network of one hidden layer and by a residual one (J-SAM over L-SAM "
+            "there {residual | J-SAM − L-SAM | at the validated epoch | interval} points at the validated epoch, "
+            "{seeds residual} seeds); L-SAM gains too once its ρ is tuned; in the linear model L-SAM is 1-SAM; "
             "in networks of a few tanh units the limit predicts the order, and trainings beside it show it: at the end "
             "L-SAM {beyond.shares | base | L-SAM | 2}, J-SAM {beyond.shares | base | J-SAM | 2}, 1-SAM "
             "{beyond.shares | base | 1-SAM | 2} points over SGD; with ReLU units J-SAM loses by "

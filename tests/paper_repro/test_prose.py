@@ -53,6 +53,8 @@ def kept(tmp_path, monkeypatch):
         ("sum run | *, SAM | gain#2", "6"),
         ("sum run | one, SAM | share & gain#2", "34"),
         ("count run | one, * | gain | : shown", "1 of 2"),
+        ("above run | one, * | gain", "1 of 2"),
+        ("below run | one, * | gain", "0 of 2"),
         ("seeds run", "8"),
     ],
 )
