@@ -215,11 +215,12 @@ PAPER = Paper(
             (),
             "luong2026.ablations",
             "holds in part",
-            "at the final epoch the gain on SAM grows with α up to its whole removal ({ablations | α = 1, SANER "
-            "| − first#2 | interval} at α = 1; {ablations | α = 0.25, SANER | − first#2 | interval} at .25); it "
-            "is {ablations | ρ = 0.4, SANER | − first#2 | interval} at ρ = .4 and {ablations | ρ = 0.05, SANER | − "
-            "first#2 | interval} at ρ = .05. At the validated epoch {above ablations | *, SANER | − first} "
-            "settings gain (at ρ = .2 {ablations | ρ = 0.2, SANER | − first | interval}). With 250 or 500 examples all is memorised and nothing is gained",
+            "at the final epoch the gain on SAM grows with α up to its whole removal ({ablations | α = 1, SANER | − "
+            "first#2 | interval} at α = 1; {ablations | α = 0.25, SANER | − first#2 | interval} at .25); it is "
+            "{ablations | ρ = 0.4, SANER | − first#2 | interval} at ρ = .4 and {ablations | ρ = 0.05, SANER | − "
+            "first#2 | interval} at ρ = .05. At the validated epoch {above ablations | *, SANER | − first} settings "
+            "gain (at ρ = .2 {ablations | ρ = 0.2, SANER | − first | interval}). With 250 or 500 examples all is "
+            "memorised and nothing is gained",
         ),
         Statement(
             "Fig. 3 (content inferred)",
