@@ -246,8 +246,8 @@ def test_report_of_an_empty_folder_says_what_was_not_run(repro, tmp_path: Path) 
     assert "not checked" in page
 
 
-def test_a_killed_run_continues_without_redoing_finished_parts(tmp_path: Path) -> None:
-    """kill -9 a real process in the middle, then run the same command again."""
+def test_a_killed_run_continues_without_redoing_finished_parts(repro, tmp_path: Path) -> None:
+    """kill -9 a real process in the middle, then run the same command again; the whole run is made in this process."""
     command = [sys.executable, "-m", "paper_repro", "run", "baek2024.linear_toy", "--preset", "smoke", "--jobs", "1"]
     command += ["--set", "rho=0.05,0.1,0.2,0.3,0.4", "--seeds", "4", "--out"]
     environment = {**os.environ, "COLUMNS": "200"}
@@ -268,6 +268,6 @@ def test_a_killed_run_continues_without_redoing_finished_parts(tmp_path: Path) -
     assert f"{len(finished)} parts reused" in resumed.stdout
     assert all(p.stat().st_mtime_ns == when for p, when in finished.items())
 
-    subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True, env=environment)
+    assert repro(*command[3:], tmp_path / "whole").code == 0
     killed, whole = (load(next((tmp_path / n).rglob("baek2024.linear_toy.nc"))) for n in ("killed", "whole"))
     assert killed.equals(whole)
