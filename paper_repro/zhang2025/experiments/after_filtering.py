@@ -153,7 +153,7 @@ POST_FILTERING = Experiment(
     config={
         "smoke": PostFiltering(steps=40, seeds=2),
         "standard": PostFiltering(steps=5000),
-        "full": PostFiltering(steps=20000, seeds=8),
+        "full": PostFiltering(steps=40000, seeds=8),
     },
     units=lambda config: 2 * config.seeds,
     run=run_post_filtering,
