@@ -35,8 +35,7 @@ def dynamics(dataset: xr.Dataset) -> Figure:
         panel.set_xscale("log")
         panel.set_title(title, fontsize=7)
         panel.set_xlabel("1 + step")
-    handles, labels = axes[0, 1].get_legend_handles_labels()
-    axes[0, 1].legend(handles[: len(dataset["method"])], labels[: len(dataset["method"])], fontsize=6)
+    style.legend_below(figure, axes[0, 1], columns=len(dataset["method"]))
     return figure
 
 

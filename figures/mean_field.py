@@ -64,11 +64,12 @@ def phases(dataset: xr.Dataset) -> Figure:
         values = np.concatenate([np.pad(b, ((0, 0), (0, 1)), constant_values=np.nan) for b in blocks], axis=1)[:, :-1]
         limit = float(np.nanmax(np.abs(values)))
         image = panel.imshow(values, origin="lower", cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto")
-        figure.colorbar(image, ax=panel, label=f"points, {title}")
+        figure.colorbar(image, ax=panel).set_label(f"{title}, points", fontsize=7)
         for (i, j), value in np.ndenumerate(values):
             if np.isfinite(value):
                 ink = "white" if abs(value) > 0.6 * limit else "black"
-                panel.text(j, i, f"{value:+.1f}", ha="center", va="center", fontsize=6, color=ink)
+                digits = 1 if abs(value) < 9.95 else 0
+                panel.text(j, i, f"{value:+.{digits}f}", ha="center", va="center", fontsize=6, color=ink)
         places = [k * step + j for k in range(len(names)) for j in range(dataset.sizes[x])]
         panel.set_xticks(places, [f"{a:g}" for a in dataset[x].values] * len(names), fontsize=6)
         panel.set_yticks(range(dataset.sizes[y]), [f"{a:g}" for a in dataset[y].values])

@@ -23,7 +23,7 @@ def training_curves(dataset: xr.Dataset) -> Figure:
         style.curve(axes[0, 1], epoch, run["clean_loss"], linestyle=style.CLEAN, **look)
         style.curve(axes[0, 1], epoch, run["mislabelled_loss"], linestyle=style.MISLABELLED, **look)
         style.curve(axes[0, 2], epoch, run["test_accuracy"], label=label, **look)
-    titles = ("training accuracy on observed labels", "training loss on observed labels", "test accuracy")
+    titles = ("fit of observed labels", "loss on observed labels", "test accuracy")
     for panel, title, ylabel in zip(axes[0], titles, ("accuracy", "cross-entropy", "accuracy"), strict=True):
         panel.set(xlabel="epoch", ylabel=ylabel, title=title)
     axes[0, 1].set_yscale("log")
@@ -100,7 +100,7 @@ def ablation(dataset: xr.Dataset) -> Figure:
     axes[0, 1].set(
         xlabel="mean norm of last hidden activations", ylabel="norm of last layer", title="Norms after training"
     )
-    axes[0, 1].legend(fontsize=7)
+    style.legend_below(figure, axes[0, 1], columns=7)
     return figure
 
 

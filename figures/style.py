@@ -19,6 +19,8 @@ HALO = [Stroke(linewidth=2.6, foreground="white"), Normal()]  # a line that is s
 
 RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")  # text, which is set faster than formulas
 
+NARROWEST, LOWEST = 2.2, 2.0  # inches of a panel with its labels, for a paper
+
 FEWEST = 4  # seeds of which an interval is drawn
 # 1/degrees of freedom with the 97.5 % quantile of Student's t there, which between them is nearly linear.
 STUDENT = (
@@ -101,10 +103,40 @@ def export(draw: Callable[[xr.Dataset], Figure], dataset: xr.Dataset, path: Path
         figure = draw(dataset)
         for axes in figure.axes:
             _plain_ticks(axes)
-        figure.set_size_inches(width, width * figure.get_figheight() / figure.get_figwidth())
+        _narrow(figure, width)
         metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, metadata=metadata[path.suffix[1:]])
+
+
+def _narrow(figure: Figure, width: float) -> None:
+    """Make a figure `width` inches wide: a row of panels that would be too narrow becomes several, legends wrap."""
+    panels = [axes for axes in figure.axes if axes.get_subplotspec() is not None]
+    grid = panels[0].get_subplotspec().get_gridspec()  # type: ignore[union-attr]
+    before, rows, columns = figure.get_size_inches(), grid.nrows, grid.ncols
+    if rows == 1 and width < NARROWEST * columns:
+        rows = -(-columns // max(1, int(width / NARROWEST)))
+        columns = -(-columns // rows)
+        several = figure.add_gridspec(rows, columns)
+        for k, panel in enumerate(panels):
+            panel.set_subplotspec(several[divmod(k, columns)])
+            if k % columns == 0 and not panel.get_ylabel():
+                panel.set_ylabel(panels[0].get_ylabel())
+    high, shrunk = before[1] / grid.nrows, width / columns / (before[0] / grid.ncols)
+    height = rows * min(high, max(LOWEST, high * shrunk))
+    for legend in list(figure.legends):
+        labels = [text.get_text() for text in legend.get_texts()]
+        (panel, *_) = (axes for axes in panels if axes.get_legend_handles_labels()[1] == labels)
+        fitting = max(1, int(width / max(map(_inches, labels))))
+        height += 0.15 * -(-len(labels) // fitting)
+        legend.remove()
+        legend_below(figure, panel, columns=fitting)
+    figure.set_size_inches(width, height)
+
+
+def _inches(label: str) -> float:
+    """About as much of a legend's width."""
+    return 0.6 + 0.055 * len(label)
 
 
 def _plain_ticks(axes: Axes) -> None:

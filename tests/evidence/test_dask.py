@@ -12,7 +12,7 @@ import pytest
 from distributed import LocalCluster
 
 from paper_repro import __main__ as cli
-from paper_repro import papers
+from paper_repro import drawing, papers
 from paper_repro.files import load
 
 pytestmark = pytest.mark.evidence
@@ -35,7 +35,8 @@ def address(started: Path) -> Iterator[str]:
 
 
 def repro(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    """The exit code of a command."""
+    """The exit code of a command, which draws no kept figures."""
+    monkeypatch.setattr(drawing, "kept", lambda *_: None)
     monkeypatch.setattr(sys, "argv", ["repro", *words])
     with pytest.raises(SystemExit) as ended:
         cli.main()
