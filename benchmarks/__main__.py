@@ -1,5 +1,6 @@
 """What things cost, as ratios measured in one run: python -m benchmarks [SECTION ...] (or make bench).
 
+--record NAME keeps the rows with the machine, date and versions (benchmarks.record).
 Sections: steps, convolutions, down_weighting, sweeps, kernels, meta, epochs, mean_field, memory (default: all). Every
 row times two programs alternately, after warm-up, until their results are ready. Writes out/ratios.json and
 out/ratios.svg. Absolute times on shared machines mean little.
@@ -22,6 +23,7 @@ from benchmarks import (
     mean_field,
     memory,
     meta_gradient,
+    record,
     steps,
     sweeps,
     torch_peers,
@@ -76,11 +78,13 @@ def plot(rows: list[Row]) -> Figure:
     return figure
 
 
-def main(sections: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     """Measure, print the table, write the JSON and the plot."""
-    if {"-h", "--help"} & set(sections):
+    if {"-h", "--help"} & set(arguments):
         print(__doc__)
         return
+    require(arguments != ["--record"], "--record", None, "followed by a name and sections")
+    recorded, sections = (arguments[1], arguments[2:]) if arguments[:1] == ["--record"] else (None, arguments)
     for name in sections:
         require(name in SECTIONS, "SECTION", name, "one of " + ", ".join(SECTIONS))
     console = Console(width=max(WIDTH, Console().width))
@@ -89,7 +93,10 @@ def main(sections: list[str]) -> None:
     rows: list[Row] = []
     for name in sections or SECTIONS:
         console.print(f"measuring {name} ...")
-        rows += SECTIONS[name](REPEATS)
+        for row in SECTIONS[name](REPEATS):
+            rows.append(row)
+            if recorded is not None:  # at once: what is measured is not lost where a section is cut short
+                record.keep(recorded, sections, rows)
     if kernels.SECTION in {row.section for row in rows} and not any("neural" in row.peer for row in rows):
         console.print("neural-tangents is left out: NEURAL_TANGENTS_PYTHON names no environment that has it.")
     console.print(table(rows))

@@ -1,11 +1,14 @@
 """Networks of layers with several positions, on 8 x 8 images, float32: steps, and norms of examples' gradients."""
 
+from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from benchmarks.steps import RHO, Case, Gradient, case, ours, scanned, vmap_grad
+from benchmarks import torch_peers
+from benchmarks.steps import ETA, RHO, STEPS, Case, Gradient, case, ours, scanned, vmap_grad
 from benchmarks.timing import Program, Row, ratio
 from sims import objectives, per_example
 from sims.models import networks
@@ -53,31 +56,64 @@ def written_norms(case: Case) -> Gradient:
     return lambda p, batch: jax.vmap(norm, (None, 0, 0))(p, *batch)
 
 
+def torch_steps(network: LeNet, case: Case) -> dict[str, Program]:
+    """The steps in PyTorch, where it is installed."""
+    if torch_peers.torch is None:
+        return {}
+    start, logits = _in_torch(network, case)
+    found = torch_peers.steps(start, logits, case[2], RHO, ETA, STEPS)
+    return {"torch.func": found["torch.func"]}  # a loop over examples takes minutes
+
+
+def torch_norms(network: LeNet, case: Case) -> dict[str, Program]:
+    """Norms of every example's gradient in PyTorch, where it is installed."""
+    if torch_peers.torch is None:
+        return {}
+    start, logits = _in_torch(network, case)
+    found = {"torch.func": torch_peers.norms(start, logits, case[2])}
+    if find_spec("opacus") is not None:
+        ghosts = torch_peers.ghost_norms(start, network.image, len(network.channels), case[2])
+        found["ghost norms of Opacus"] = ghosts
+    return found
+
+
+def _in_torch(network: LeNet, case: Case) -> tuple[torch_peers.Pairs, Any]:
+    start = torch_peers.layers([*case[1]["convolutions"], *case[1]["dense"]])
+    return start, torch_peers.lenet(network.image, len(network.channels))
+
+
 def _called(function: Gradient, case: Case) -> Program:
     compiled = jax.jit(function)
     return lambda: compiled(case[1], case[2])
 
 
-def rows(repeats: int) -> list[Row]:
+def rows(repeats: int) -> Iterator[Row]:
     """Every row of this section."""
-    few, found = max(3, repeats // 5), []
+    few = max(3, repeats // 5)
     for name, network in NETWORKS.items():
         section = f"{name} on 8 x 8 images, batch 128"
         here = case(networks.build(network, 64, 10), 128)
         sgd, sam = (scanned(ours(rule, here), here) for rule in (Sgd(), Sam(RHO)))
-        rules = {"1-SAM step": sam, "n-SAM step": scanned(ours(Sam(RHO, "batch"), here), here)}
-        found += [ratio(section, "SGD step", sgd, peer, other, repeats=few) for peer, other in rules.items()]
-        plain = scanned(ours(Sam(RHO), here, plain=True), here)
-        found.append(ratio(section, "1-SAM step", sam, "copies of the parameters", plain, repeats=few))
-        written = _called(written_norms(here), here)
-        found.append(ratio(section, "norms", _called(norms(here), here), "vmap(grad)", written, repeats=few))
+        yield ratio(section, "1-SAM step", sam, "SGD step", sgd, repeats=repeats)
+        others = {
+            "n-SAM step": ours(Sam(RHO, "batch"), here),
+            "1-SAM step with copies of the parameters": ours(Sam(RHO), here, plain=True),
+        }
+        for peer, gradient in others.items():
+            yield ratio(section, "1-SAM step", sam, peer, scanned(gradient, here), repeats=few)
+        by_factors, written = _called(norms(here), here), _called(written_norms(here), here)
+        yield ratio(section, "norms", by_factors, "vmap(grad)", written, repeats=few)
         if isinstance(network, LeNet):
-            usual = (by_xla(network), *here[1:])
-            peers = {
-                "vmap(grad) of XLA's convolutions": vmap_grad(usual),
-                "SGD by XLA's convolutions": ours(Sgd(), usual),
-            }
-            found += [
-                ratio(section, "1-SAM step", sam, peer, scanned(g, usual), repeats=3) for peer, g in peers.items()
-            ]
-    return found
+            yield from _against_others(section, network, here, sam, by_factors)
+
+
+def _against_others(section: str, network: LeNet, here: Case, sam: Program, by_factors: Program) -> Iterator[Row]:
+    usual = (by_xla(network), *here[1:])
+    peers = {
+        "vmap(grad) of XLA's convolutions": scanned(vmap_grad(usual), usual),
+        "SGD step by XLA's convolutions": scanned(ours(Sgd(), usual), usual),
+    }
+    for peer, program in (peers | torch_steps(network, here)).items():
+        yield ratio(section, "1-SAM step", sam, peer, program, repeats=3)
+    for peer, program in torch_norms(network, here).items():
+        yield ratio(section, "norms", by_factors, peer, program, repeats=3)

@@ -99,8 +99,10 @@ def _mlp(case: Case, section: str, repeats: int) -> list[Row]:
     found.append(against("1-SAM step", sam, "vmap(grad)", vmap_grad(case), few))
     found.append(against("1-SAM step", sam, "optax.contrib.sam for each example", optax_per_example(case), few))
     if len(case[2].t) == 128:  # beyond that the loops of others take minutes
-        for name, peer in torch_peers.steps(case, RHO, ETA, STEPS).items():
-            found.append(ratio(section, "1-SAM step", scanned(sam, case), name, peer, repeats=few))
+        if torch_peers.torch is not None:
+            start = torch_peers.layers(case[1])
+            for name, peer in torch_peers.steps(start, torch_peers.mlp, case[2], RHO, ETA, STEPS).items():
+                found.append(ratio(section, "1-SAM step", scanned(sam, case), name, peer, repeats=few))
         others = [LogitSam(RHO), JacobianSam(RHO), Sam(RHO, 4), Sam(RHO, 32), Sam(RHO, "example", "adaptive")]
         sgd = ours(Sgd(), case)
         found += [against("SGD step", sgd, f"{rule.name} step", ours(rule, case)) for rule in others]

@@ -1,5 +1,6 @@
 """The same steps and sweeps in PyTorch, where it is installed (the extra `peers`); otherwise there are none."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,18 +13,42 @@ except ImportError:
     torch = None  # type: ignore[assignment]
 
 
-def steps(case: Any, rho: float, eta: float, count: int) -> dict[str, Program]:
-    """`count` 1-SAM steps by torch.func, and by a loop over examples; params: a list of {"w", "b"} of numpy arrays."""
-    if torch is None:
-        return {}
-    _, params, (x, t) = case
-    x, t = torch.tensor(np.asarray(x)), torch.tensor(np.asarray(t)).long()
-    start = [(torch.tensor(np.asarray(p["w"])), torch.tensor(np.asarray(p["b"]))) for p in params]
+Pairs = list[tuple[Any, Any]]  # (weights, bias) of every layer, shaped as in JAX
+
+
+def layers(params: Any) -> Pairs:
+    """Layers {"w", "b"} of numpy arrays as tensors."""
+    return [(torch.tensor(np.asarray(p["w"])), torch.tensor(np.asarray(p["b"]))) for p in params]
+
+
+def mlp(p: Pairs, x: Any) -> Any:
+    """The logits of an MLP."""
+    for w, b in p[:-1]:
+        x = torch.relu(x @ w + b)
+    return x @ p[-1][0] + p[-1][1]
+
+
+def lenet(image: tuple[int, int, int], convolutions: int) -> Callable[[Pairs, Any], Any]:
+    """The logits of a LeNet whose first layers are convolutions."""
+
+    def logits(p: Pairs, x: Any) -> Any:
+        h = x.reshape(-1, *image).permute(0, 3, 1, 2)
+        for w, b in p[:convolutions]:
+            h = torch.relu(torch.nn.functional.conv2d(h, w.permute(3, 2, 0, 1), b, padding="same"))
+            h = torch.nn.functional.avg_pool2d(h, 2)
+        return mlp(p[convolutions:], h.permute(0, 2, 3, 1).reshape(len(h), -1))
+
+    return logits
+
+
+def steps(
+    start: Pairs, logits: Callable[[Pairs, Any], Any], batch: Any, rho: float, eta: float, count: int
+) -> dict[str, Program]:
+    """`count` 1-SAM steps by torch.func, and by a loop over examples; they give the first layer's weights."""
+    x, t = torch.tensor(np.asarray(batch[0])), torch.tensor(np.asarray(batch[1])).long()
 
     def loss(p: Any, xi: Any, ti: Any) -> Any:
-        for w, b in p[:-1]:
-            xi = torch.relu(xi @ w + b)
-        return torch.nn.functional.cross_entropy(xi @ p[-1][0] + p[-1][1], ti)
+        return torch.nn.functional.cross_entropy(logits(p, xi[None])[0], ti)
 
     def moved(p: Any, g: Any, scale: Any) -> Any:
         return [(w + scale * gw, b + scale * gb) for (w, b), (gw, gb) in zip(p, g, strict=True)]
@@ -60,6 +85,48 @@ def steps(case: Any, rho: float, eta: float, count: int) -> dict[str, Program]:
         return p[0][0].numpy()
 
     return {"torch.func": vectorised, "PyTorch, loop over examples": looped}
+
+
+def norms(start: Pairs, logits: Callable[[Pairs, Any], Any], batch: Any) -> Program:
+    """Norms of every example's gradient by torch.func."""
+    x, t = torch.tensor(np.asarray(batch[0])), torch.tensor(np.asarray(batch[1])).long()
+    gradient = torch.func.grad(lambda p, xi, ti: torch.nn.functional.cross_entropy(logits(p, xi[None])[0], ti))
+
+    def norm(xi: Any, ti: Any) -> Any:
+        return torch.sqrt(sum((a**2).sum() for pair in gradient(start, xi, ti) for a in pair))
+
+    return lambda: torch.func.vmap(norm)(x, t).numpy()
+
+
+def ghost_norms(start: Pairs, image: tuple[int, int, int], convolutions: int, batch: Any) -> Program:
+    """The same for a LeNet by the ghost norms of Opacus, whose modules keep images with colours first."""
+    from opacus.grad_sample import GradSampleModuleFastGradientClipping
+
+    def given(layer: Any, w: Any, b: Any) -> Any:
+        layer.weight.data, layer.bias.data = w.contiguous(), b
+        return layer
+
+    nn, parts = torch.nn, []
+    for w, b in start[:convolutions]:
+        kernel = w.permute(3, 2, 0, 1)
+        parts += [given(nn.Conv2d(*w.shape[2:], w.shape[0], padding="same"), kernel, b), nn.ReLU(), nn.AvgPool2d(2)]
+    channels = start[convolutions - 1][0].shape[-1]
+    places = start[convolutions][0].reshape(-1, channels, start[convolutions][0].shape[1])  # Flatten has colours first
+    dense = [(places.permute(1, 0, 2).flatten(0, 1), start[convolutions][1]), *start[convolutions + 1 :]]
+    parts.append(nn.Flatten())
+    for w, b in dense:
+        parts += [given(nn.Linear(*w.shape), w.T, b), nn.ReLU()]
+    module = GradSampleModuleFastGradientClipping(nn.Sequential(*parts[:-1]), loss_reduction="sum", strict=False)
+    x = torch.tensor(np.asarray(batch[0])).reshape(-1, *image).permute(0, 3, 1, 2).contiguous()
+    t = torch.tensor(np.asarray(batch[1])).long()
+
+    def run() -> Any:
+        nn.functional.cross_entropy(module(x), t, reduction="sum").backward()
+        found = module.get_norm_sample().numpy()
+        module.zero_grad()
+        return found
+
+    return run
 
 
 def logistic_sweep(w: np.ndarray, rho: np.ndarray, x: np.ndarray, t: np.ndarray, eta: float, count: int) -> Program:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from matplotlib import image
 
+from benchmarks import record
 from figures import style
 from paper_repro import prose, reference
 from paper_repro.papers import PAPERS
@@ -151,10 +152,10 @@ def held_out_networks() -> str:
     return "\n".join(lines) + "\n"
 
 
-def with_block(path: Path, name: str, content: str) -> str:
-    """A file with what stands between its marks of a name."""
+def with_block(path: Path, name: str, content: str, text: str | None = None) -> str:
+    """A file, or its text, with what stands between its marks of a name."""
     block = re.compile(rf"(<!-- {name}: .*? -->\n).*?(<!-- /{name} -->)", re.S)
-    text, count = block.subn(lambda m: m[1] + content + m[2], path.read_text())
+    text, count = block.subn(lambda m: m[1] + content + m[2], path.read_text() if text is None else text)
     assert count == 1
     return text
 
@@ -171,11 +172,18 @@ def mean_field_networks() -> str:
     return with_block(ROOT / "docs" / "mean_field_networks.md", "held out", held_out_networks())
 
 
+def factors() -> str:
+    path, text = ROOT / "docs" / "factors.md", None
+    for block, name in (("two cores", "two_cores"), ("gpu", "h200")):
+        text = with_block(path, block, "\n".join(record.table(record.read(name))) + "\n", text)
+    return text or ""
+
+
 DOCUMENTS = {
     README: readme,
     **{
         ROOT / "docs" / f"{function.__name__}.md": function
-        for function in (statements, notation, scope, report, mean_field, mean_field_networks)
+        for function in (statements, notation, scope, report, mean_field, mean_field_networks, factors)
     },
 }
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from cases import distance
 
-from benchmarks import convolutions, kernels, mean_field, meta_gradient, steps, sweeps, timing, torch_peers
+from benchmarks import convolutions, kernels, mean_field, meta_gradient, record, steps, sweeps, timing, torch_peers
 from benchmarks.__main__ import main, plot, table
 from sims import tangent_kernel
 from sims.models import networks
@@ -37,8 +37,22 @@ def test_peers_in_torch_take_the_same_steps(case, monkeypatch):
     pytest.importorskip("torch")
     monkeypatch.setattr(steps, "STEPS", 3)
     expected = steps.scanned(steps.ours(Sam(steps.RHO), case), case)()[0]["w"]
-    for program in torch_peers.steps(case, steps.RHO, steps.ETA, 3).values():
+    start = torch_peers.layers(case[1])
+    for program in torch_peers.steps(start, torch_peers.mlp, case[2], steps.RHO, steps.ETA, 3).values():
         assert distance(program(), expected) < 1e-5
+
+
+def test_convolutions_in_torch_take_the_same_steps_and_have_the_same_norms(monkeypatch):
+    pytest.importorskip("opacus")
+    monkeypatch.setattr(steps, "STEPS", 3)
+    monkeypatch.setattr(convolutions, "STEPS", 3)
+    case = steps.case(networks.build(SMALL, 16, 10), 4, 16)
+    expected = steps.scanned(steps.ours(Sam(steps.RHO), case), case)()["convolutions"][0]["w"]
+    for program in convolutions.torch_steps(SMALL, case).values():
+        assert distance(program(), expected) < 1e-5
+    norms = jax.jit(convolutions.norms(case))(*case[1:])
+    for program in convolutions.torch_norms(SMALL, case).values():
+        assert distance(program(), norms) < 1e-5
 
 
 def test_sweeps_reach_the_same_weights(monkeypatch):
@@ -100,6 +114,23 @@ def test_the_table_is_printed_whole(capsys, monkeypatch, tmp_path):
     assert "Medians [quartiles] of ratios" in shown
     assert "[1.25, 1.75]" in shown
     assert "times as fast" in shown
+
+
+def test_recorded_rows_replace_older_ones_and_say_where_they_are_from(monkeypatch, tmp_path, capsys):
+    rows = [timing.Row("s", "step", peer, 0.25, 0.5, 0.8, "times as fast") for peer in ("a", "b")]
+    monkeypatch.setattr(record, "FOLDER", tmp_path)
+    monkeypatch.setattr("benchmarks.__main__.OUT", tmp_path)
+    record.keep("here", ["steps"], rows)
+    again = rows[1]._replace(low=2.0, median=2.5, high=3.0)
+    monkeypatch.setattr("benchmarks.__main__.SECTIONS", {"steps": lambda repeats: iter([again])})
+    main(["--record", "here", "steps"])
+    kept = record.read("here")
+    assert [(row["peer"], row["median"]) for row in kept["rows"]] == [("a", 0.5), ("b", 2.5)]
+    assert kept["command"] == "python -m benchmarks --record here steps"
+    *_, first, second = record.table(kept)
+    assert first == "| s | step | a | 2 [1.25, 4] times the time |"
+    assert second == "|  | step | b | 2.5 [2, 3] times as fast |"
+    assert kept["jax"] == jax.__version__
 
 
 def test_help_is_help(capsys):

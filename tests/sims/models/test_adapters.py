@@ -1,5 +1,8 @@
 """Networks of other libraries: their outputs, per-example SAM against a loop of their own, and what is refused."""
 
+import re
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +18,7 @@ from sims.tracing import has_factors
 from spec.rules import FeatureReweight, Regularised, Sam
 from spec.validation import InputError
 
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "own_network.md"
 N, D, C = 4, 3, 3
 X = jnp.asarray(np.sin(np.arange(N * D)).reshape(N, D))
 IMAGES = jnp.asarray(np.sin(np.arange(N * 16)).reshape(N, 1, 4, 4))
@@ -64,14 +68,22 @@ def compare(found, x, of_example):
     assert distance(ours, by_hand) < 1e-10
 
 
+def is_on_the_page(refused):
+    """The sentence that docs/own_network.md says the user will read."""
+    sentences = re.findall(r'"([^"\n]+)"', PAGE.read_text().split("is refused before it is trained")[1])
+    return any(str(refused.value).startswith(sentence) for sentence in sentences)
+
+
 def test_equinox_modules_with_a_state_or_a_key_are_refused():
     eqx = pytest.importorskip("equinox", reason="the extra `equinox` is not installed")
     linear = eqx.nn.Linear(D, C, key=jax.random.key(0))
-    with pytest.raises(InputError, match="Dropout needs a key"):
+    with pytest.raises(InputError, match="Dropout needs a key") as refused:
         adapters.started(eqx.nn.Sequential([eqx.nn.Dropout(0.5), linear]))
+    assert is_on_the_page(refused)
     adapters.started(eqx.nn.inference_mode(eqx.nn.Sequential([eqx.nn.Dropout(0.5), linear])))
-    with pytest.raises(InputError, match="BatchNorm keeps a state"):
+    with pytest.raises(InputError, match="BatchNorm keeps a state") as refused:
         adapters.started(eqx.nn.make_with_state(eqx.nn.BatchNorm)(D, "batch", mode="batch")[0])
+    assert is_on_the_page(refused)
 
 
 def test_linen_modules():
@@ -122,8 +134,9 @@ def test_linen_modules_with_a_state_or_a_key_are_refused():
         module = linen.Sequential([layer, linen.Dense(C)])
         variables = module.init({"params": jax.random.key(0), "dropout": jax.random.key(1)}, X)
         found = adapters.started((module, variables))
-        with pytest.raises(InputError, match="keeps no state and draws no random numbers"):
+        with pytest.raises(InputError, match="keeps no state and draws no random numbers") as refused:
             jax.eval_shape(found.model.apply, found.params, X)
+        assert is_on_the_page(refused)
 
 
 def test_nnx_modules():
@@ -138,8 +151,9 @@ def test_nnx_modules():
     for layer in (nnx.BatchNorm(D, rngs=rngs), nnx.Dropout(0.5, rngs=rngs)):
         module = nnx.Sequential(layer, nnx.Linear(D, C, rngs=rngs))
         kept = adapters.started(module)
-        with pytest.raises(InputError, match="updates statistics or drops units"):
+        with pytest.raises(InputError, match="updates statistics or drops units") as refused:
             jax.eval_shape(kept.model.apply, kept.params, X)
+        assert is_on_the_page(refused)
         module.eval()
         calm = adapters.started(module)
         assert jax.eval_shape(calm.model.apply, calm.params, X).shape == (N, C)
