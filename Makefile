@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUT ?= results
 PRESET ?= standard
 
-.PHONY: repro test docs lint format evidence mutants bench notebooks clean
+.PHONY: repro test docs lint format evidence mutants bench notebook executed-notebooks clean
 
 repro: $(VENV)/installed
 	$(BIN)/python -m paper_repro all --preset $(PRESET) --out $(OUT)
@@ -39,7 +39,11 @@ format: $(VENV)/installed
 bench: $(VENV)/installed
 	$(BIN)/python -m benchmarks
 
-notebooks: $(VENV)/installed
+notebook: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[lab]"
+	$(BIN)/jupyter lab notebooks/upweighting.ipynb
+
+executed-notebooks: $(VENV)/installed
 	$(BIN)/python -m notebooks
 
 $(VENV)/installed: pyproject.toml constraints.txt

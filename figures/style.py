@@ -86,9 +86,7 @@ def save(draw: Callable[[xr.Dataset], Figure], dataset: xr.Dataset, path: Path) 
     """Draw and return the PNG; write PNG and SVG beside each other at path (without suffix), deterministically."""
     with mpl.rc_context(RC):
         figure = draw(dataset)
-        for axes in figure.axes:
-            _plain_ticks(axes)
-        _lay_out(figure)
+        lay_out(figure)
         png = BytesIO()
         figure.savefig(png, format="png", metadata={"Software": None})
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -157,8 +155,10 @@ def _plain_ticks(axes: Axes) -> None:
             axis.set_minor_formatter(NullFormatter())
 
 
-def _lay_out(figure: Figure) -> None:
-    """Place axes and legends once and for all: it takes as long as drawing, which each format would do again."""
+def lay_out(figure: Figure) -> None:
+    """Place ticks, axes and legends once and for all: it takes as long as drawing, which each format would do again."""
+    for axes in figure.axes:
+        _plain_ticks(axes)
     if (layout := figure.get_layout_engine()) is not None:
         layout.execute(figure)
         figure.set_layout_engine("none")

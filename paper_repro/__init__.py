@@ -11,6 +11,7 @@ reference, evidence, prose               kept numbers, what statements rest on, 
 page, shown, drawing                     the pages, what they show of results, figures and numbers beside them
 wording, captions, explorer              words and formulas of the pages, captions, the theory behind sliders
 trajectories                             readings of training runs
+notebook, live                           pictures that answer to sliders, and trainings in them
 shared                                   what several papers use
 baek2024, luong2026, zhang2025, xu2026   the papers; beyond: results of our own
 """

@@ -6,8 +6,11 @@ from typing import Any
 
 import jax
 import xarray as xr
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from figures import style
+from paper_repro import reference
 from paper_repro.feasible import require_feasible
 from paper_repro.papers import chosen_experiments, experiments
 from paper_repro.registry import PRESETS
@@ -38,6 +41,16 @@ def explore(experiment_id: str, preset: str = "standard", **settings: Any) -> xr
         return experiment.run(config, InMemory())
 
 
+def evidence(experiment_id: str, preset: str = "standard") -> xr.Dataset:
+    """The result whose data are kept with the package, otherwise that of a preset; prints which of them it is."""
+    kept = reference.read(experiment_id)
+    if kept is None or kept["data"] is None:
+        print(f"{experiment_id}, computed here, preset {preset}")
+        return explore(experiment_id, preset)
+    print(f"{kept['command']}, kept since {kept['date']}")
+    return kept["data"]
+
+
 @contextmanager
 def _float64() -> Iterator[None]:
     before = jax.config.read("jax_enable_x64")
@@ -53,4 +66,5 @@ def draw(figure_id: str, dataset: xr.Dataset) -> Figure:
     known = {figure.id: figure.draw for experiment in experiments() for figure in experiment.figures}
     if figure_id not in known:
         raise InputError(f"figure_id must be one of {', '.join(known)}; got {figure_id!r}")
-    return known[figure_id](dataset)
+    with rc_context(style.RC):
+        return known[figure_id](dataset)

@@ -1,6 +1,7 @@
-"""Every notebook runs from top to bottom at smoke size, and what is committed is small and has its outputs."""
+"""Every notebook runs from top to bottom at smoke size, and what is committed is small, and readable as it is."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+TOPICS = {
+    "upweighting",
+    "jacobian_effect",
+    "down_weighting",
+    "meta_reweighting",
+    "noise_compensation",
+    "high_dimension",
+    "narrow_networks",
+}
+committed = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 
 
 @pytest.fixture(scope="module")
@@ -22,21 +33,58 @@ def shown() -> dict[str, int]:
     return {name: int(figures) for name, figures in (line.rsplit(" ", 1) for line in done.stdout.splitlines())}
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_notebook_runs_and_shows_figures(path: Path, shown: dict[str, int]) -> None:
-    assert shown[str(path)] >= 2
+def code(path: Path) -> list[nbformat.NotebookNode]:
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_committed_notebook_is_small_executed_and_holds_no_logic(path: Path) -> None:
-    notebook = nbformat.read(path, as_version=4)
-    code = [c for c in notebook.cells if c.cell_type == "code"]
-    assert path.stat().st_size < 1_500_000
-    assert all(c.execution_count is not None for c in code)
+def text(path: Path) -> str:
+    return "\n".join(c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "markdown")
+
+
+def drawing(cell: nbformat.NotebookNode) -> bool:
+    """Whether a cell is there for a picture."""
+    return bool(re.search(r"^(@moved|draw)\(", cell.source, re.MULTILINE))
+
+
+def pictures(cell: nbformat.NotebookNode) -> int:
+    return sum("image/png" in output.get("data", {}) for output in cell.outputs)
+
+
+def test_there_is_one_for_every_topic() -> None:
+    assert {path.stem for path in NOTEBOOKS} == TOPICS
+
+
+@committed
+def test_notebook_runs_and_shows_its_figures(path: Path, shown: dict[str, int]) -> None:
+    assert shown[str(path)] >= sum(map(drawing, code(path))) >= 4
+
+
+@committed
+def test_committed_notebook_is_small_and_holds_no_logic(path: Path) -> None:
+    assert path.stat().st_size < 400_000
     for word in ("for ", "while ", "class ", "jax.grad", "scan("):
-        lines = [line for c in code for line in c.source.splitlines() if line.strip().startswith(word)]
+        lines = [line for c in code(path) for line in c.source.splitlines() if line.strip().startswith(word)]
         assert lines == []
 
 
-def test_there_is_a_notebook() -> None:
-    assert NOTEBOOKS
+@committed
+def test_committed_notebook_can_be_read_without_a_kernel(path: Path) -> None:
+    """Every cell has run, at the standard size; a slider's picture is there, and the slider itself only as words."""
+    assert all(cell.execution_count is not None for cell in code(path))
+    assert [cell.source for cell in code(path) if drawing(cell) and pictures(cell) != 1] == []
+    outputs = str([cell.outputs for cell in code(path)])
+    assert "preset smoke" not in outputs
+    assert "widget-view" not in outputs
+    assert outputs.count("Sliders: ") == sum("@moved(" in cell.source for cell in code(path)) > 0
+
+
+@committed
+def test_a_notebook_asks_states_and_lets_the_reader_try(path: Path) -> None:
+    said = text(path)
+    assert "**Question.**" in said
+    assert said.count("$$") >= 2
+    assert said.count("$$") % 2 == 0
+    folded = re.findall(
+        r"\*\*Exercise\.\*\*[^<]*<details><summary>Answer</summary>\n\n.+?\n</details>", said, re.DOTALL
+    )
+    assert len(folded) == said.count("**Exercise.**") == said.count("<details>") >= 2

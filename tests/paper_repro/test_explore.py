@@ -6,8 +6,10 @@ import jax
 import pytest
 from matplotlib.figure import Figure
 
+from paper_repro import explore as explore_module
+from paper_repro import reference
 from paper_repro.baek2024.experiments.toy import LINEAR_TOY, LinearToy
-from paper_repro.explore import InMemory, draw, explore
+from paper_repro.explore import InMemory, draw, evidence, explore
 from paper_repro.settings import adjusted
 from spec.validation import InputError
 
@@ -54,3 +56,17 @@ def test_float64_is_allowed_as_on_the_command_line_and_only_meanwhile(monkeypatc
     finally:
         jax.config.update("jax_enable_x64", True)
     assert seen == [True]
+
+
+def test_evidence_is_what_is_kept_or_else_computed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = {"command": "repro run baek2024.upweighting --preset full", "date": "2026-11-26", "data": object()}
+    monkeypatch.setattr(reference, "read", lambda _: kept)
+    assert evidence("baek2024.upweighting", "smoke") is kept["data"]
+    assert "--preset full" in capsys.readouterr().out
+    monkeypatch.setattr(explore_module, "explore", lambda *arguments: arguments)
+    for nothing in (None, kept | {"data": None}):
+        monkeypatch.setattr(reference, "read", lambda _, nothing=nothing: nothing)
+        assert evidence("baek2024.upweighting", "smoke") == ("baek2024.upweighting", "smoke")
+        assert "preset smoke" in capsys.readouterr().out
