@@ -87,7 +87,8 @@ RESIDUAL = Experiment(
         ),
         "standard": Residual(
             RealData(n_train=500),
-            training=Training(eta=0.1, epochs=24, batch=50, momentum=0.9, weight_decay=5e-4, record_every=8),
+            training=Training(eta=0.1, epochs=8, batch=50, momentum=0.9, weight_decay=5e-4, record_every=4),
+            methods=("J-SAM", "1-SAM"),
         ),
         "full": Residual(),
     },
