@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import xarray as xr
 
-from paper_repro import compiling, keys
+from paper_repro import __version__, compiling, keys
 from paper_repro.compiling import Compiled
 from paper_repro.files import DamagedError, load, save, set_aside
 from paper_repro.keys import Key
@@ -28,12 +28,8 @@ GRACE = 2.0  # seconds that a stopped run waits for parts that are nearly finish
 def provenance() -> dict[str, str]:
     """Where and with what a result was computed."""
     packages = ("numpy", "scipy", "jax", "optax", "xarray", "scikit-learn")
-    try:
-        version = metadata.version("sharpness-under-label-noise")
-    except metadata.PackageNotFoundError:
-        version = "not installed"
     return {
-        "version": version,
+        "version": __version__,
         "python": platform.python_version(),
         "packages": ", ".join(f"{p} {metadata.version(p)}" for p in packages),
         "platform": platform.platform(terse=True),
