@@ -27,6 +27,7 @@ class Source:
         self._text = {_dotted(file.relative_to(root)): file.read_bytes() for file in files}
         self._packages = {_dotted(file.relative_to(root)) for file in files if file.name == "__init__.py"}
         data = [file for package in PACKAGES for file in sorted((root / package).rglob("*")) if file.suffix in DATA]
+        data = [file for file in data if file.parent.name != "reference"]  # kept numbers change none
         self._data = {str(file.relative_to(root)): _digest(file.read_bytes()) for file in data}
         self._readers = {str(file.relative_to(root)): self._readers_of(file.relative_to(root)) for file in data}
         self._read = cache(self._read_once)

@@ -111,6 +111,12 @@ def test_a_data_file_that_no_module_names_counts_for_its_folder(tmp_path: Path) 
     assert "paper_repro/paper/points.csv" not in Source(tmp_path).of("paper_repro.other.shared")
 
 
+def test_kept_numbers_are_no_code_even_of_a_run_that_has_the_name_of_a_data_file() -> None:
+    found = SOURCE.of("paper_repro.xu2026.experiments.curves")
+    assert "paper_repro/xu2026/fig1.json" in found
+    assert not [name for name in found if "reference" in name.split("/")]
+
+
 def test_source_is_what_it_was_when_the_process_started(tmp_path: Path) -> None:
     read(tmp_path)
     source = Source(tmp_path)
