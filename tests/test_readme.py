@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 PICTURES = {  # of docs/, and the figures that they are
     "digits.png": "baek2024.digits_curves",
+    "curves.png": "beyond.curves",
     "shares.png": "beyond.shares",
 }
 MAIN = {
