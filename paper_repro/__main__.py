@@ -276,12 +276,22 @@ def _stop(*_: object) -> None:
     raise Stopped
 
 
+def _stop_later(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Ctrl-C during a finaliser, or a callback of the garbage collector, is lost there: once more, a moment later."""
+    if isinstance(unraisable.exc_value, Stopped):
+        main_thread = threading.main_thread().ident or 0
+        threading.Timer(0.05, signal.pthread_kill, (main_thread, signal.SIGINT)).start()
+    else:
+        sys.__unraisablehook__(unraisable)
+
+
 def main() -> None:
     """Entry point. Bad input ends with one sentence and exit code 2."""
     console.replace_unprintable()
     interrupt = signal.getsignal(signal.SIGINT)
     if interrupt is signal.default_int_handler:  # not where whoever started this wants it ignored
         signal.signal(signal.SIGINT, _stop)
+        sys.unraisablehook = _stop_later
     try:
         with warnings.catch_warnings():
             warnings.showwarning = console.show_warning  # type: ignore[assignment]  # which leaves out where it was
@@ -300,6 +310,7 @@ def main() -> None:
         sys.exit(130)
     finally:
         signal.signal(signal.SIGINT, interrupt)
+        sys.unraisablehook = sys.__unraisablehook__
 
 
 if __name__ == "__main__":

@@ -36,3 +36,28 @@ def test_one_press_keeps_what_is_finished_and_what_finishes_meanwhile(tmp_path: 
     assert err.splitlines()[-1] == "stopped; finished parts are kept, the same command continues"
     assert "Traceback" not in out + err
     assert {float(load(path)["waited"]) for path in parts.glob("*.nc")} == {0.1, 1.0}
+
+
+PRESSED_IN_A_FINALISER = """
+import signal, time
+from paper_repro import __main__ as cli
+
+class Dropped:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+        len(str(self))  # where the handler runs
+
+def app():
+    Dropped()
+    time.sleep(60)
+
+cli.app = app
+cli.main()
+"""
+
+
+def test_a_press_during_a_finaliser_is_not_lost() -> None:
+    begin = time.monotonic()
+    found = subprocess.run([sys.executable, "-c", PRESSED_IN_A_FINALISER], cwd=ROOT, capture_output=True, text=True)
+    assert time.monotonic() - begin < 30
+    assert (found.returncode, found.stderr) == (130, "stopped; finished parts are kept, the same command continues\n")
