@@ -1,4 +1,4 @@
-"""docs/checks.md, made of what was kept: fresh draws of all claims, and slips in the code."""
+"""docs/checks.md: what came of the claims on fresh draws."""
 
 import json
 from collections.abc import Iterator
@@ -6,8 +6,6 @@ from typing import Any
 
 from paper_repro import papers
 from tests.evidence import fresh_draws
-from tests.mutants.__main__ import KEPT, kept
-from tests.mutants.slips import load
 
 HEAD = """# What the checks themselves were put to
 
@@ -18,7 +16,7 @@ Generated from kept results. What things cost is in [factors.md](factors.md); ho
 
 def page() -> str:
     """The whole page."""
-    return "\n".join([HEAD, *_fresh_draws(), *_slips()]) + "\n"
+    return "\n".join([HEAD, *_fresh_draws()]) + "\n"
 
 
 def _fresh_draws() -> Iterator[str]:
@@ -38,16 +36,3 @@ def _fresh_draws() -> Iterator[str]:
     yield from (f"- `{name}` failed with {', '.join(map(str, shifts))}" for name, shifts in failed.items())
     for name, ones in missed.items():
         yield from (f"- `{name}` with {shift}: passed with {wrong}" for shift, wrong in ones)
-
-
-def _slips() -> Iterator[str]:
-    """How many slips turn a test red, and those that do not."""
-    outcomes, slips = kept(KEPT), load()
-    tried = [slip for slip in slips if (slip.file, slip.what) in outcomes]
-    left = [slip for slip in tried if outcomes[slip.file, slip.what] != "red"]
-    yield "\n## Slips in the code\n"
-    yield (
-        f"Of {len(slips)} small slips that an expert could make, {len(tried)} were applied to a copy of the code, one "
-        f"after another; {len(tried) - len(left)} turned a test red (`make mutants`)."
-    )
-    yield from (f"- {outcomes[s.file, s.what]}: `{s.file}`, {s.what}" for s in left)

@@ -16,6 +16,7 @@ from figures import style
 from paper_repro import prose, reference
 from paper_repro.papers import PAPERS
 from paper_repro.registry import STATUS_MEANS
+from tests import checks_page
 from tests.paper_repro.test_prose import typed
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -182,6 +183,7 @@ def factors() -> str:
 
 DOCUMENTS = {
     README: readme,
+    ROOT / "docs" / "checks.md": checks_page.page,
     **{
         ROOT / "docs" / f"{function.__name__}.md": function
         for function in (statements, notation, scope, report, mean_field, mean_field_networks, factors)
