@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from paper_repro import __main__ as cli
-from paper_repro import catalogue, lookup, papers
+from paper_repro import catalogue, lookup, papers, reference
 from paper_repro.baek2024.claims.gradients import CLOSED_FORM
 from paper_repro.baek2024.claims.predicted_gradients import closed_form
 from paper_repro.files import load
@@ -109,6 +109,7 @@ def test_figures_are_exported_as_wide_as_asked(repro, tmp_path: Path, monkeypatc
     repro("export", "baek2024.upweighting", "--format", "csv", "--out", "here")
     assert "simulated_amplification" in (tmp_path / "baek2024.upweighting.csv").read_text()
     assert "--out must hold a result of" in repro("export", "baek2024.upweighting", "--out", "there").err
+    monkeypatch.setattr(reference, "ROOT", tmp_path / "nothing kept")
     assert "--kept must name a figure whose data" in repro("export", "baek2024.upweighting", "--kept").err
 
 
@@ -238,7 +239,8 @@ def test_seeds_and_settings_reach_the_result(repro, tmp_path: Path) -> None:
     assert "page:" in ended.out
 
 
-def test_report_of_an_empty_folder_says_what_was_not_run(repro, tmp_path: Path) -> None:
+def test_report_of_an_empty_folder_says_what_was_not_run(repro, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(reference, "ROOT", tmp_path / "nothing kept")
     assert repro("report", "--out", tmp_path).code == 0
     assert "not checked yet" in (tmp_path / "index.html").read_text()
     page = (tmp_path / "baek2024.html").read_text()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from paper_repro import files, keys, page, papers, verdicts
+from paper_repro import files, keys, page, papers, reference, verdicts
 from paper_repro.baek2024.experiments.formulas import UPWEIGHTING, upweighting
 from paper_repro.checking import check
 from paper_repro.store import Store
@@ -101,13 +101,14 @@ def test_a_result_of_another_version_is_flagged_and_the_page_goes_on(tmp_path: P
 
 
 @pytest.mark.parametrize("content", [b"", b"foreign", None])
-def test_a_damaged_result_is_named_and_set_aside(tmp_path: Path, content: bytes | None, capsys) -> None:
+def test_a_damaged_result_is_named_and_set_aside(tmp_path: Path, content: bytes | None, capsys, monkeypatch) -> None:
     path = result(tmp_path)
     path.write_bytes(path.read_bytes()[:-300] if content is None else content)
     text = write(tmp_path)
     assert f"{path.name} is" in text
     assert "set aside" in capsys.readouterr().err
     assert path.with_name(path.name + ".damaged").exists()
+    monkeypatch.setattr(reference, "ROOT", tmp_path / "nothing kept")
     assert "Not run yet" in write(tmp_path)
 
 
