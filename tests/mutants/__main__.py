@@ -2,7 +2,7 @@
 
 `python -m tests.mutants TEXT` takes the slips whose file or description has the text. First the tests that the slips
 name are run without any slip: a test that is red anyway says nothing. `--keep FILE` adds a line to FILE for every slip,
-and leaves out those that have one; `red.jsonl` beside this module is the kept one.
+and leaves out those that have one.
 """
 
 import argparse
@@ -19,7 +19,6 @@ from typing import NamedTuple
 from tests.mutants.forked import GREEN, HANGS, RED, Run, prepare
 from tests.mutants.slips import FILE, ROOT, Applied, Slip, copy_tree, load, occurrences
 
-KEPT = Path(__file__).with_name("red.jsonl")
 VERDICTS = {RED: "red", GREEN: "SURVIVES", HANGS: "HANGS"}
 
 

@@ -4,13 +4,13 @@ Group normalisation stands for batch normalisation (spec.networks.ResNet): stati
 one example, and so no 1-SAM, L-SAM or J-SAM. One radius for all; the protocol is paper_repro.shared.comparison.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
 import xarray as xr
 
 from figures import comparison as draw
+from paper_repro.baek2024.experiments.dependence import METHODS
 from paper_repro.registry import Experiment, FigureBinding, Parts, Table
 from paper_repro.shared import comparison
 from paper_repro.shared.comparison import Entry
@@ -19,18 +19,12 @@ from spec.fields import Among, Checked, Grid, NonNegative, Seeds
 from spec.networks import ResNet
 from spec.observables import Accuracies
 from spec.problems import RealData
-from spec.rules import JacobianSam, LogitSam, Rule, Sam, Sgd
+from spec.rules import Rule, Sgd
 from spec.runs import TrainingRun
 from spec.seeds import named_seeds
 from spec.training import Training
 
 BLOCK = "residual network"
-METHODS: dict[str, Callable[[float], Rule]] = {
-    "L-SAM": LogitSam,
-    "J-SAM": JacobianSam,
-    "1-SAM": Sam,
-    "n-SAM": lambda rho: Sam(rho, "batch"),
-}
 ORDER = (("L-SAM", "SGD", "close"), ("J-SAM", "L-SAM", "larger"), ("1-SAM", "J-SAM", "close"),
          ("1-SAM", "SGD", "larger"), ("1-SAM", "n-SAM", "larger"))  # fmt: skip
 
