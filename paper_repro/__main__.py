@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import warnings
 from pathlib import Path
 from typing import Annotated, Any
@@ -285,6 +286,15 @@ def _stop_later(unraisable: "sys.UnraisableHookArgs") -> None:
         sys.__unraisablehook__(unraisable)
 
 
+def _others_end() -> bool:
+    """Whether all other threads end within a second, as those do whose processes were ended."""
+    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon]
+    end = time.monotonic() + 1
+    for thread in others:
+        thread.join(max(0.0, end - time.monotonic()))
+    return not any(thread.is_alive() for thread in others)
+
+
 def main() -> None:
     """Entry point. Bad input ends with one sentence and exit code 2."""
     console.replace_unprintable()
@@ -305,9 +315,9 @@ def main() -> None:
     except Stopped:
         Console(stderr=True, soft_wrap=True).print("stopped; finished parts are kept, the same command continues")
         sys.stdout.flush()
-        if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
-            os._exit(130)  # compiled code that still runs in other threads cannot be stopped, and would be waited for
-        sys.exit(130)
+        if _others_end():
+            sys.exit(130)
+        os._exit(130)  # compiled code that still runs in other threads cannot be stopped, and would be waited for
     finally:
         signal.signal(signal.SIGINT, interrupt)
         sys.unraisablehook = sys.__unraisablehook__
