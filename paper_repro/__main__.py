@@ -273,16 +273,23 @@ class Stopped(BaseException):
     """Ctrl-C. No KeyboardInterrupt, which the library of the command line would answer with a line of its own."""
 
 
+_PRESSED = threading.Event()
+
+
 def _stop(*_: object) -> None:
+    _PRESSED.set()
     raise Stopped
 
 
 def _stop_later(unraisable: "sys.UnraisableHookArgs") -> None:
-    """Ctrl-C during a finaliser, or a callback of the garbage collector, is lost there: once more, a moment later."""
+    """Ctrl-C during a finaliser, or a callback of the garbage collector, is lost there: once more, a moment later.
+
+    After it, objects that were being made cannot be finalised, and their complaints say nothing.
+    """
     if isinstance(unraisable.exc_value, Stopped):
         main_thread = threading.main_thread().ident or 0
         threading.Timer(0.05, signal.pthread_kill, (main_thread, signal.SIGINT)).start()
-    else:
+    elif not _PRESSED.is_set():
         sys.__unraisablehook__(unraisable)
 
 
@@ -320,7 +327,8 @@ def main() -> None:
         os._exit(130)  # compiled code that still runs in other threads cannot be stopped, and would be waited for
     finally:
         signal.signal(signal.SIGINT, interrupt)
-        sys.unraisablehook = sys.__unraisablehook__
+        if not _PRESSED.is_set():  # else the process ends, and what was being made with it
+            sys.unraisablehook = sys.__unraisablehook__
 
 
 if __name__ == "__main__":

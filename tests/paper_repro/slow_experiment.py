@@ -4,6 +4,7 @@ Each part leaves a file named after its seconds in the folder STARTED when it be
 """
 
 import os
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,4 +53,5 @@ if __name__ == "__main__":
     from slow_experiment import EXPERIMENT  # whose functions other processes find by that name
 
     papers.chosen_experiments = lambda ids: (EXPERIMENT,)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in a shell's background
     cli.main()

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from paper_repro.files import load
 
 SCRIPT, ROOT = Path(__file__).with_name("slow_experiment.py"), Path(__file__).resolve().parents[2]
@@ -38,26 +40,36 @@ def test_one_press_keeps_what_is_finished_and_what_finishes_meanwhile(tmp_path: 
     assert {float(load(path)["waited"]) for path in parts.glob("*.nc")} == {0.1, 1.0}
 
 
-PRESSED_IN_A_FINALISER = """
+PRESSED = """
 import signal, time
 from paper_repro import __main__ as cli
 
 class Dropped:
-    def __del__(self):
+    {method}
         signal.raise_signal(signal.SIGINT)
         len(str(self))  # where the handler runs
+        self.made = True
+
+    {other}
 
 def app():
     Dropped()
     time.sleep(60)
 
 cli.app = app
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in a shell's background
 cli.main()
 """
 
 
-def test_a_press_during_a_finaliser_is_not_lost() -> None:
+@pytest.mark.parametrize(
+    ("method", "other"),
+    [("def __del__(self):", ""), ("def __init__(self):", "__del__ = lambda self: self.made")],
+    ids=["a finaliser, where it is not lost", "a constructor, whose finaliser then fails"],
+)
+def test_a_press_during(method: str, other: str) -> None:
     begin = time.monotonic()
-    found = subprocess.run([sys.executable, "-c", PRESSED_IN_A_FINALISER], cwd=ROOT, capture_output=True, text=True)
+    script = PRESSED.format(method=method, other=other)
+    found = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert time.monotonic() - begin < 30
     assert (found.returncode, found.stderr) == (130, "stopped; finished parts are kept, the same command continues\n")
