@@ -6,7 +6,8 @@ with delta_ic = d f_c(x_i)/dz, the cotangent of one output, and + 1 for a bias: 
 Blocks of rows and columns keep everything but K itself within MEMORY bytes, whatever n is.
 """
 
-from functools import partial
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -22,14 +23,15 @@ from spec.validation import require, require_choice, require_integer
 Params = Any
 Outputs = Literal["mean", "all"]
 MEMORY = 2**28
-HALVED = 512  # from this size on, a symmetric kernel is computed in blocks
+HALVED = 512  # from this size on, a symmetric kernel is computed in four blocks on a CPU
 
 
-class _Rows(NamedTuple):
-    """For some inputs, layer by layer: a (n, in), or None where there is no common input, and delta (n, C, out)."""
+class _Layer(NamedTuple):
+    """Of some inputs: s a (n, in), None where an output has no one input; delta (n, C, out); 1 if there is a bias."""
 
-    a: list[jax.Array | None]
-    delta: list[jax.Array]
+    a: jax.Array | None
+    delta: jax.Array
+    bias: float
 
 
 def empirical(
@@ -44,26 +46,32 @@ def empirical(
     """The kernel between inputs first (n, d) and second (n', d) (None: the first again, each pair computed once).
 
     outputs: 'mean' gives (1/C) sum_c K_{ic,jc}, shape (n, n'); 'all' gives (n, C, n', C). A scalar output is C = 1.
-    block: rows and columns worked on at a time (None: as many as MEMORY has room for). Models without factors are
-    differentiated output by output, and a block holds their Jacobians. Raises InputError for inputs that are no rows.
+    block: rows and columns worked on at a time (None: as many as MEMORY has room for); a kernel of one block is one
+    compiled program. Models without factors are differentiated output by output, and a block holds their Jacobians.
+    Raises InputError for inputs that are no rows.
     """
     require_choice("outputs", outputs, ("mean", "all"))
     require(first.ndim == 2 and len(first) >= 1, "first", first.shape, "inputs of shape (n, d)")
     other = first if second is None else second
     require(other.ndim == 2 and len(other) >= 1, "second", other.shape, "inputs of shape (n', d)")
-    if block is None:
-        # Of a symmetric kernel, four blocks of which one is mirrored are three quarters of the work.
-        n = -(-len(first) // 2) if second is None and len(first) >= HALVED else max(len(first), len(other))
-        block = _fitting(model, params, first, n, outputs)
+    n = max(len(first), len(other))
+    block = _fitting(model, params, first, n, outputs) if block is None else block
     require_integer("block", block, at_least=1)
+    if n <= block:
+        return _kernel(model, outputs, params, first, second)
     kernel = partial(_kernel, model, outputs, params)
     rows = [first[i : i + block] for i in range(0, len(first), block)]
-    if second is not None:
-        columns = [second[j : j + block] for j in range(0, len(second), block)]
-        return _assembled([[kernel(r, c) for c in columns] for r in rows], outputs)
-    upper = {(i, j): kernel(rows[i], rows[j]) for i in range(len(rows)) for j in range(i, len(rows))}
+    if second is None:
+        return _symmetric(lambda i, j: kernel(rows[i], None if i == j else rows[j]), len(rows), outputs)
+    columns = [second[j : j + block] for j in range(0, len(second), block)]
+    return _assembled([[kernel(r, c) for c in columns] for r in rows], outputs)
+
+
+def _symmetric(kernel: Callable[[int, int], jax.Array], count: int, outputs: Outputs) -> jax.Array:
+    """The kernel from count x count blocks, of which those below the diagonal are mirrored."""
+    upper = {(i, j): kernel(i, j) for i in range(count) for j in range(i, count)}
     mirror = (lambda k: k.T) if outputs == "mean" else (lambda k: jnp.transpose(k, (2, 3, 0, 1)))
-    square = range(len(rows))
+    square = range(count)
     return _assembled([[upper[i, j] if i <= j else mirror(upper[j, i]) for j in square] for i in square], outputs)
 
 
@@ -73,35 +81,46 @@ def _assembled(blocks: list[list[jax.Array]], outputs: Outputs) -> jax.Array:
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _kernel(model: Model, outputs: Outputs, params: Params, first: jax.Array, second: jax.Array) -> jax.Array:
-    rows, columns = _rows(model, params, first), _rows(model, params, second)
+def _kernel(model: Model, outputs: Outputs, params: Params, first: jax.Array, second: jax.Array | None) -> jax.Array:
+    rows, n = _layers(model, params, first), len(first)
+    if second is not None:
+        return _products(rows, _layers(model, params, second), outputs)
+    if n < HALVED or jax.default_backend() != "cpu":
+        return _products(rows, rows, outputs)
+    # Four blocks of which one is mirrored are three quarters of the work.
+    halves = [_taken(rows, slice(n // 2)), _taken(rows, slice(n // 2, n))]
+    return _symmetric(lambda i, j: _products(halves[i], halves[j], outputs), 2, outputs)
+
+
+def _taken(layers: list[_Layer], rows: slice) -> list[_Layer]:
+    return [_Layer(None if f.a is None else f.a[rows], f.delta[rows], f.bias) for f in layers]
+
+
+def _products(rows: list[_Layer], columns: list[_Layer], outputs: Outputs) -> jax.Array:
     total: Any = 0
-    for a, delta, b, epsilon in zip(rows.a, rows.delta, columns.a, columns.delta, strict=True):
-        C = delta.shape[1]
+    for f, g in zip(rows, columns, strict=True):
+        gram = 1 if f.a is None or g.a is None else f.a @ g.a.T + f.bias
         if outputs == "mean":
-            products = delta.reshape(len(delta), -1) @ epsilon.reshape(len(epsilon), -1).T / C
-            total += products if a is None or b is None else products * (a @ b.T)
+            delta, epsilon = (part.delta.reshape(len(part.delta), -1) for part in (f, g))
+            total += delta @ epsilon.T / f.delta.shape[1] * gram
         else:
-            products = jnp.einsum("ick,jdk->icjd", delta, epsilon)
-            total += products if a is None or b is None else products * (a @ b.T)[:, None, :, None]
+            gram = gram if isinstance(gram, int) else gram[:, None, :, None]
+            total += jnp.einsum("ick,jdk->icjd", f.delta, g.delta) * gram
     return total
 
 
-def _rows(model: Model, params: Params, x: jax.Array) -> _Rows:
+def _layers(model: Model, params: Params, x: jax.Array) -> list[_Layer]:
     require_separate(model, params, x)
     if not has_factors(model, params, x):
         jacobian = jax.vmap(jax.jacrev(lambda p, xi: model.apply(p, xi[None])[0].reshape(-1)), (None, 0))(params, x)
-        flat = [leaf.reshape(*leaf.shape[:2], -1) for leaf in jax.tree.leaves(jacobian)]
-        return _Rows([None] * len(flat), flat)
+        return [_Layer(None, leaf.reshape(*leaf.shape[:2], -1), 0) for leaf in jax.tree.leaves(jacobian)]
     logits, pull_back = factors.tap(lambda p, dense=affine: model.apply(p, x, dense), params)
     C = 1 if logits.ndim == 1 else logits.shape[1]
     ones = jnp.eye(C, dtype=logits.dtype)[:, None, :]
     cotangents = jnp.broadcast_to(ones, (C, len(x), C)).reshape(C, *logits.shape)
-    layers = pull_back(cotangents[0])
+    inputs = [(f.s * f.a if is_row(f) else None, 0 if f.b is None else 1) for f in pull_back(cotangents[0])]
     deltas = jax.vmap(lambda cotangent: [_delta(f) for f in pull_back(cotangent)])(cotangents)
-    # The bias is one more input that is always one.
-    inputs = [_with_bias(f) if is_row(f) else None for f in layers]
-    return _Rows(inputs, [jnp.moveaxis(delta, 0, 1) for delta in deltas])
+    return [_Layer(a, jnp.moveaxis(delta, 0, 1), bias) for (a, bias), delta in zip(inputs, deltas, strict=True)]
 
 
 def _delta(f: factors.Factors) -> jax.Array:
@@ -109,16 +128,17 @@ def _delta(f: factors.Factors) -> jax.Array:
     return f.delta if is_row(f) else gradients(f)
 
 
-def _with_bias(f: factors.Factors) -> jax.Array:
-    a = f.s * f.a
-    return a if f.b is None else jnp.concatenate([a, jnp.ones((len(a), 1), a.dtype)], axis=1)
-
-
 def _fitting(model: Model, params: Params, x: jax.Array, n: int, outputs: Outputs) -> int:
+    leaves, tree = jax.tree.flatten((params, x))
+    return _block(model, outputs, tree, tuple(map(jax.typeof, leaves)), n)
+
+
+@lru_cache(maxsize=256)
+def _block(model: Model, outputs: Outputs, tree: Any, leaves: tuple[Any, ...], n: int) -> int:
     """The largest of n, n/2, n/4, ... (rounded up) whose factors and products fit MEMORY."""
-    one = jax.eval_shape(partial(_rows, model), params, x[:1])
-    leaves = jax.tree.leaves(one)
-    row, item, C = sum(leaf.size for leaf in leaves), leaves[0].dtype.itemsize, one.delta[0].shape[1]
+    params, x = jax.tree.unflatten(tree, leaves)
+    one = jax.eval_shape(partial(_layers, model), params, jax.ShapeDtypeStruct((1, *x.shape[1:]), x.dtype))
+    row, item, C = sum(leaf.size for leaf in jax.tree.leaves(one)), one[0].delta.dtype.itemsize, one[0].delta.shape[1]
     across = 1 if outputs == "mean" else C
     block = n
     while block > 1 and item * (4 * block * row + 3 * (block * across) ** 2) > MEMORY:

@@ -50,21 +50,41 @@ def test_large_kernels_keep_to_the_stated_memory():
     model = mlp((64, 1024, 10), scaling="ntk")
     params = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.float32))
     x = jnp.zeros((5000, 64), jnp.float32)
-    for outputs in ("mean", "all"):
+    for outputs, symmetric in (("mean", False), ("mean", True), ("all", False)):
         block = tangent_kernel._fitting(model, params, x, 5000, outputs)
         part = jax.ShapeDtypeStruct((block, 64), jnp.float32)
-        compiled = tangent_kernel._kernel.lower(model, outputs, params, part, part).compile().memory_analysis()
+        second = None if symmetric else part
+        compiled = tangent_kernel._kernel.lower(model, outputs, params, part, second).compile().memory_analysis()
         assert block < 5000
         size = compiled.temp_size_in_bytes + compiled.output_size_in_bytes
         assert tangent_kernel.MEMORY / 16 < size <= tangent_kernel.MEMORY
 
 
-def test_the_size_from_which_a_symmetric_kernel_is_halved(rng, monkeypatch):
-    case = CASES["ntk tanh"]
+@pytest.mark.parametrize("outputs", ["mean", "all"])
+def test_a_symmetric_kernel_is_halved_from_a_size_on(outputs, rng, monkeypatch):
+    case = CASES["deep relu, 3 classes"]
     params, x = case.params(rng), case.batch(rng, 9).x
-    whole = tangent_kernel.empirical(case.model, params, x)
-    monkeypatch.setattr(tangent_kernel, "HALVED", 8)
-    np.testing.assert_allclose(tangent_kernel.empirical(case.model, params, x), whole, rtol=1e-12)
+    whole = tangent_kernel.empirical(case.model, params, x, x, outputs=outputs)
+    monkeypatch.setattr(tangent_kernel, "HALVED", 8)  # read when the program is traced
+    tangent_kernel._kernel.clear_cache()
+    np.testing.assert_allclose(tangent_kernel.empirical(case.model, params, x, outputs=outputs), whole, rtol=1e-12)
+
+
+def test_half_of_a_symmetric_kernel_is_mirrored():
+    model = mlp((64, 256, 1), scaling="ntk")
+    params = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.float32))
+    x = jax.ShapeDtypeStruct((tangent_kernel.HALVED, 64), jnp.float32)
+    lowered = (tangent_kernel._kernel.lower(model, "mean", params, x, second) for second in (None, x))
+    halved, whole = (program.cost_analysis()["flops"] for program in lowered)
+    assert halved < 0.8 * whole
+
+
+def test_a_second_call_traces_nothing(rng, monkeypatch):
+    case = CASES["ntk tanh"]
+    params, x = case.params(rng), case.batch(rng, 5).x
+    kernel = tangent_kernel.empirical(case.model, params, x)
+    monkeypatch.setattr(tangent_kernel, "_layers", None)
+    np.testing.assert_array_equal(tangent_kernel.empirical(case.model, params, x), kernel)
 
 
 @pytest.mark.parametrize(
