@@ -3,11 +3,12 @@ r"""The empirical neural tangent kernel of a network at given parameters, from i
     K_{ic,jd} = <grad f_c(x_i), grad f_d(x_j)> = sum over layers of <delta_ic, delta_jd> (s^2 <a_i, a_j> + 1)
 
 with delta_ic = d f_c(x_i)/dz, the cotangent of one output, and + 1 for a bias: two matrix products for every layer.
-Blocks of rows and columns keep everything but K itself within MEMORY bytes, whatever n is.
+Blocks of rows and columns keep everything but K itself within MEMORY bytes, whatever n is. All of it is one compiled
+program, which also looks at the arguments when it is traced: a second call costs what the products cost.
 """
 
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -34,6 +35,9 @@ class _Layer(NamedTuple):
     bias: float
 
 
+Layers = Callable[[jax.Array], list[_Layer]]
+
+
 def empirical(
     model: Model,
     params: Params,
@@ -46,50 +50,72 @@ def empirical(
     """The kernel between inputs first (n, d) and second (n', d) (None: the first again, each pair computed once).
 
     outputs: 'mean' gives (1/C) sum_c K_{ic,jc}, shape (n, n'); 'all' gives (n, C, n', C). A scalar output is C = 1.
-    block: rows and columns worked on at a time (None: as many as MEMORY has room for); a kernel of one block is one
-    compiled program. Models without factors are differentiated output by output, and a block holds their Jacobians.
-    Raises InputError for inputs that are no rows.
+    block: rows and columns worked on at a time (None: as many as MEMORY has room for). Models without factors are
+    differentiated output by output, and a block holds their Jacobians. Raises InputError for inputs that are no rows.
     """
+    return _kernel(model, outputs, block, params, first, second)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _kernel(
+    model: Model, outputs: Outputs, block: int | None, params: Params, first: jax.Array, second: jax.Array | None
+) -> jax.Array:
     require_choice("outputs", outputs, ("mean", "all"))
     require(first.ndim == 2 and len(first) >= 1, "first", first.shape, "inputs of shape (n, d)")
     other = first if second is None else second
     require(other.ndim == 2 and len(other) >= 1, "second", other.shape, "inputs of shape (n', d)")
-    n = max(len(first), len(other))
-    block = _fitting(model, params, first, n, outputs) if block is None else block
+    n, layers = max(len(first), len(other)), partial(_layers, model, params)
+    block = _fitting(jax.eval_shape(layers, first[:1]), n, outputs) if block is None else block
     require_integer("block", block, at_least=1)
-    if n <= block:
-        return _kernel(model, outputs, params, first, second)
-    kernel = partial(_kernel, model, outputs, params)
-    rows = [first[i : i + block] for i in range(0, len(first), block)]
-    if second is None:
-        return _symmetric(lambda i, j: kernel(rows[i], None if i == j else rows[j]), len(rows), outputs)
-    columns = [second[j : j + block] for j in range(0, len(second), block)]
-    return _assembled([[kernel(r, c) for c in columns] for r in rows], outputs)
-
-
-def _symmetric(kernel: Callable[[int, int], jax.Array], count: int, outputs: Outputs) -> jax.Array:
-    """The kernel from count x count blocks, of which those below the diagonal are mirrored."""
-    upper = {(i, j): kernel(i, j) for i in range(count) for j in range(i, count)}
-    mirror = (lambda k: k.T) if outputs == "mean" else (lambda k: jnp.transpose(k, (2, 3, 0, 1)))
-    square = range(count)
-    return _assembled([[upper[i, j] if i <= j else mirror(upper[j, i]) for j in square] for i in square], outputs)
-
-
-def _assembled(blocks: list[list[jax.Array]], outputs: Outputs) -> jax.Array:
-    axis = 1 if outputs == "mean" else 2
-    return jnp.concatenate([row[0] if len(row) == 1 else jnp.concatenate(row, axis) for row in blocks])
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def _kernel(model: Model, outputs: Outputs, params: Params, first: jax.Array, second: jax.Array | None) -> jax.Array:
-    rows, n = _layers(model, params, first), len(first)
+    if n > block:
+        return _in_blocks(layers, first, second, block, outputs)
+    rows = layers(first)
     if second is not None:
-        return _products(rows, _layers(model, params, second), outputs)
+        return _products(rows, layers(second), outputs)
+    return _symmetric(rows, n, outputs)
+
+
+def _in_blocks(layers: Layers, first: jax.Array, second: jax.Array | None, block: int, outputs: Outputs) -> jax.Array:
+    """One block after the other; where the last would be smaller it begins earlier, and some numbers come twice."""
+    other = first if second is None else second
+    rows, columns = min(block, len(first)), min(block, len(other))
+    pairs = [(i, j) for i in _starts(len(first), rows) for j in _starts(len(other), columns)]
+    starts = jnp.array([(i, j) for i, j in pairs if second is not None or i <= j])
+
+    def of(inputs: jax.Array, start: Any, size: int) -> list[_Layer]:
+        return layers(jax.lax.dynamic_slice_in_dim(inputs, start, size))
+
+    def placed(kernel: jax.Array, part: jax.Array, i: Any, j: Any) -> jax.Array:
+        return jax.lax.dynamic_update_slice(kernel, part, (i, j) if outputs == "mean" else (i, 0, j, 0))
+
+    def fill(k: Any, kernel: jax.Array) -> jax.Array:
+        i, j = starts[k, 0], starts[k, 1]
+        part = _products(of(first, i, rows), of(other, j, columns), outputs)
+        kernel = placed(kernel, part, i, j)
+        return placed(kernel, _mirrored(part), j, i) if second is None else kernel
+
+    one = jax.eval_shape(lambda: _products(of(first, 0, 1), of(other, 0, 1), outputs))
+    sizes = (len(first), len(other)) if outputs == "mean" else (len(first), one.shape[1], len(other), one.shape[3])
+    return jax.lax.fori_loop(0, len(starts), fill, jnp.zeros(sizes, one.dtype))
+
+
+def _starts(n: int, size: int) -> list[int]:
+    return [min(start, n - size) for start in range(0, n, size)]
+
+
+def _symmetric(rows: list[_Layer], n: int, outputs: Outputs) -> jax.Array:
+    """On a CPU, of four blocks one is mirrored, which leaves three quarters of the work."""
     if n < HALVED or jax.default_backend() != "cpu":
         return _products(rows, rows, outputs)
-    # Four blocks of which one is mirrored are three quarters of the work.
-    halves = [_taken(rows, slice(n // 2)), _taken(rows, slice(n // 2, n))]
-    return _symmetric(lambda i, j: _products(halves[i], halves[j], outputs), 2, outputs)
+    head, tail = (_taken(rows, part) for part in (slice(n // 2), slice(n // 2, n)))
+    across, axis = _products(head, tail, outputs), 1 if outputs == "mean" else 2
+    upper = jnp.concatenate([_products(head, head, outputs), across], axis)
+    return jnp.concatenate([upper, jnp.concatenate([_mirrored(across), _products(tail, tail, outputs)], axis)])
+
+
+def _mirrored(part: jax.Array) -> jax.Array:
+    """The block of (j, i) from that of (i, j)."""
+    return part.T if part.ndim == 2 else jnp.transpose(part, (2, 3, 0, 1))
 
 
 def _taken(layers: list[_Layer], rows: slice) -> list[_Layer]:
@@ -128,16 +154,8 @@ def _delta(f: factors.Factors) -> jax.Array:
     return f.delta if is_row(f) else gradients(f)
 
 
-def _fitting(model: Model, params: Params, x: jax.Array, n: int, outputs: Outputs) -> int:
-    leaves, tree = jax.tree.flatten((params, x))
-    return _block(model, outputs, tree, tuple(map(jax.typeof, leaves)), n)
-
-
-@lru_cache(maxsize=256)
-def _block(model: Model, outputs: Outputs, tree: Any, leaves: tuple[Any, ...], n: int) -> int:
-    """The largest of n, n/2, n/4, ... (rounded up) whose factors and products fit MEMORY."""
-    params, x = jax.tree.unflatten(tree, leaves)
-    one = jax.eval_shape(partial(_layers, model), params, jax.ShapeDtypeStruct((1, *x.shape[1:]), x.dtype))
+def _fitting(one: list[_Layer], n: int, outputs: Outputs) -> int:
+    """The largest of n, n/2, n/4, ... (rounded up) whose factors and products fit MEMORY, given those of one row."""
     row, item, C = sum(leaf.size for leaf in jax.tree.leaves(one)), one[0].delta.dtype.itemsize, one[0].delta.shape[1]
     across = 1 if outputs == "mean" else C
     block = n
