@@ -10,32 +10,33 @@ from typing import Any
 import xarray as xr
 
 from figures.style import FEWEST
-from paper_repro import reference
-from paper_repro.registry import Experiment
 
 
-def of_run(experiment: Experiment, dataset: xr.Dataset) -> str:
-    """'n = 2 seeds, digits, 3 blocks; no bars below 4 seeds; standard, modified: Delta = 0.3'."""
-    changes = ", ".join(f"{name} = {value}" for name, value in reference.changed(experiment, dataset).items())
+def of_run(dataset: xr.Dataset, changed: Mapping[str, Any]) -> str:
+    """'n = 2 seeds, digits, 3 blocks; no bars below 4 seeds; standard, modified: Delta = 0.3'.
+
+    changed: the settings that are not the preset's (reference.changed).
+    """
+    changes = ", ".join(f"{name} = {value}" for name, value in changed.items())
     preset = dataset.attrs["preset"] + (f", modified: {changes}" if changes else "")
-    return f"{of_kept(json.loads(dataset.attrs['config']), dataset)}; {preset}"
+    return f"{of_kept(json.loads(dataset.attrs['config']), blocks(dataset))}; {preset}"
 
 
-def of_kept(config: Mapping[str, Any], dataset: xr.Dataset | None) -> str:
-    """The size of a run, and what its bars are; of a run without data, whose figures are not drawn, its size."""
-    size = ", ".join([f"n = {_plural(config['seeds'], 'seed')}", *_data_sets(config), *_blocks(dataset)])
-    return size if dataset is None else f"{size}; {_bars(config['seeds'])}"
+def of_kept(config: Mapping[str, Any], blocks: int | None) -> str:
+    """The size of a run, and what its bars are; of a run without data (None), whose figures are not drawn, its size."""
+    counted = [_plural(blocks, "block")] if blocks else []
+    size = ", ".join([f"n = {_plural(config['seeds'], 'seed')}", *_data_sets(config), *counted])
+    return size if blocks is None else f"{size}; {_bars(config['seeds'])}"
+
+
+def blocks(dataset: xr.Dataset) -> int:
+    """How many blocks of seeds a result has; 0 where it has none."""
+    return len(set(dataset["block"].values.tolist())) if "block" in dataset.coords else 0
 
 
 def _data_sets(config: Mapping[str, Any]) -> list[str]:
     problems = config.get("problems", [config.get("problem") or {}])
     return list(dict.fromkeys(str(p["name"]) for p in problems if isinstance(p, dict) and "name" in p))
-
-
-def _blocks(dataset: xr.Dataset | None) -> list[str]:
-    if dataset is None or "block" not in dataset.coords:
-        return []
-    return [_plural(len(set(dataset["block"].values.tolist())), "block")]
 
 
 def _bars(seeds: int) -> str:

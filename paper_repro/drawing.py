@@ -5,6 +5,7 @@ Kept results are drawn once for each state of the data and of the code that draw
 
 import hashlib
 import shutil
+from collections.abc import Callable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -49,10 +50,11 @@ def _kept_data(experiment: Experiment) -> xr.Dataset:
         raise InputError(
             f"--kept must name a figure whose data are kept, got one of {experiment.id}, of which none are"
         )
-    return found["data"]
+    dataset: xr.Dataset = found["data"]()
+    return dataset
 
 
-def kept(experiment: Experiment, dataset: xr.Dataset, out: Path) -> None:
+def kept(experiment: Experiment, data: Callable[[], xr.Dataset], out: Path) -> None:
     """Figures and numbers of the kept result in out/reference/<experiment>; nothing where they are there already."""
     folder, state = out / "reference" / experiment.id, _state(experiment)
     said = folder / "state"
@@ -60,6 +62,7 @@ def kept(experiment: Experiment, dataset: xr.Dataset, out: Path) -> None:
         return
 
     def draw(into: Path) -> None:
+        dataset = data()
         figures(experiment, dataset, into)
         numbers(dataset, into / f"{experiment.id}.csv")
         shutil.copyfile(reference.data_path(experiment.id), into / f"{experiment.id}.nc")

@@ -48,7 +48,8 @@ def evidence(experiment_id: str, preset: str = "standard") -> xr.Dataset:
         print(f"{experiment_id}, computed here, preset {preset}")
         return explore(experiment_id, preset)
     print(f"{kept['command']}, kept since {kept['date']}")
-    return kept["data"]
+    dataset: xr.Dataset = kept["data"]()
+    return dataset
 
 
 @contextmanager

@@ -55,6 +55,11 @@ def is_current(experiment: Experiment, key: Key) -> bool:
     return bool(_code_of(experiment, key["code"]) == key["code"] and sources.unchanged(key["data"]))
 
 
+def of_tables(experiment: Experiment) -> dict[str, str]:
+    """The digests of the code that makes tables of a result."""
+    return _code_of(experiment, _places(experiment.tables))
+
+
 def of_claim(claim: Claim) -> dict[str, str]:
     """The digests of the code that checks a claim: both sides, mutants, the stated formula and the judge."""
     return SOURCE.of(*sorted(_places(claim) | {"paper_repro.checking", claim.theory.rpartition(".")[0]}))

@@ -6,17 +6,18 @@
 Runs of older versions kept tables only.
 """
 
+import hashlib
 import json
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from paper_repro import console, keys, papers
+from paper_repro import captions, console, keys, papers, user_cache
 from paper_repro.files import DamagedError, load, save, write_atomically
 from paper_repro.registry import Experiment, Table
 from paper_repro.source import ROOT
@@ -192,36 +193,72 @@ def _expression(value: Any) -> str:
 def read(experiment_id: str) -> dict[str, Any] | None:
     """The reference evidence of an experiment; None where none is kept.
 
-    tables: as today's code computes them from `data`, or as they were kept where there is no data (None); state: which.
+    tables: as today's code computes them from the data, or as they were kept where there are none; state: which; data:
+    a function that loads them (None where there are none); blocks: how many there are in them.
     Raises DamagedError where a file is not one of reference evidence.
     """
     if not path(experiment_id).exists():
         return None
-    kept = _parsed(path(experiment_id)) | {"data": None, "state": TABLES_ONLY}
-    if not data_path(experiment_id).exists():
+    kept = _parsed(path(experiment_id)) | {"data": None, "blocks": None, "state": TABLES_ONLY}
+    file = data_path(experiment_id)
+    if not file.exists():
         return kept
-    return kept | _from_data(experiment_id, data_path(experiment_id), data_path(experiment_id).stat().st_mtime_ns)
+    return kept | _from_data(experiment_id, file, file.stat().st_mtime_ns)
 
 
-@lru_cache(maxsize=32)
+@cache
+def _loaded(file: Path, changed: int) -> xr.Dataset:
+    return load(file)
+
+
+@cache
 def _from_data(experiment_id: str, file: Path, changed: int) -> dict[str, Any]:
-    """Tables by today's code, computed once for each state of the file."""
+    """What today's code makes of the data."""
     (experiment,) = papers.chosen_experiments([experiment_id])
-    dataset = load(file)
-    key = json.loads(dataset.attrs.get("key", "null"))
-    current = key is not None and keys.is_current(experiment, key)
-    try:
-        tables = list(experiment.tables(dataset))
-    except (LookupError, ValueError, TypeError, AttributeError):
+    said = _said_once(experiment, file, changed)
+    if said["tables"] is None:
         return {"state": OTHER_LAYOUT}
-    return {"tables": tables, "data": dataset, "state": CURRENT if current else OTHER_CODE}
+    return {
+        "tables": [_table(t) for t in said["tables"]],
+        "blocks": said["blocks"],
+        "data": partial(_loaded, file, changed),
+        "state": CURRENT if said["key"] and keys.is_current(experiment, said["key"]) else OTHER_CODE,
+    }
+
+
+def _said_once(experiment: Experiment, file: Path, changed: int) -> dict[str, Any]:
+    """What the data say, made once for each state of data and code: it is kept in the user's cache."""
+    state = keys.digest([hashlib.sha256(file.read_bytes()).hexdigest(), keys.of_tables(experiment)])
+    kept = user_cache.folder() / "tables" / f"{state}.json"
+    try:
+        said = json.loads(kept.read_text("utf-8"))
+        if said.keys() == {"tables", "key", "blocks"}:
+            return dict(said)
+    except (OSError, ValueError, AttributeError):
+        pass  # not there yet, or not ours: made again
+    said = _said_by(experiment, _loaded(file, changed))
+    user_cache.keep(kept, json.dumps(said))
+    return said
+
+
+def _said_by(experiment: Experiment, dataset: xr.Dataset) -> dict[str, Any]:
+    """As plain data; no tables where the data are laid out for other code."""
+    try:
+        tables: list[Any] | None = [table._asdict() for table in experiment.tables(dataset)]
+    except (LookupError, ValueError, TypeError, AttributeError):
+        tables = None
+    return {"tables": tables, "key": json.loads(dataset.attrs.get("key", "null")), "blocks": captions.blocks(dataset)}
+
+
+def _table(plain: Mapping[str, Any]) -> Table:
+    return Table(plain["caption"], tuple(plain["head"]), tuple(map(tuple, plain["rows"])))
 
 
 def _parsed(file: Path) -> dict[str, Any]:
     """What the file of tables says, as Table. Raises DamagedError."""
     try:
         content = json.loads(file.read_text("utf-8"))
-        tables = [Table(t["caption"], tuple(t["head"]), tuple(map(tuple, t["rows"]))) for t in content["tables"]]
+        tables = [_table(t) for t in content["tables"]]
         return {name: content[name] for name in ("command", "seeds", "config", *ABOUT)} | {"tables": tables}
     except (OSError, ValueError, LookupError, TypeError):
         raise DamagedError("does not hold reference numbers") from None

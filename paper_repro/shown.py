@@ -40,7 +40,7 @@ def _result(experiment: Experiment, path: Path, folder: Path) -> dict[str, Any]:
         "stale": not keys.is_current(experiment, json.loads(dataset.attrs["key"])),
         "attrs": {name: dataset.attrs[name] for name in ("preset", "platform", *reference.ABOUT)},
         "config": config,
-        "words": captions.of_run(experiment, dataset),
+        "words": captions.of_run(dataset, reference.changed(experiment, dataset)),
         "diverged": dataset.attrs.get("diverged", ""),
         "tables": tables,
         "images": {f.id: (folder / "figures" / f"{f.id}.png").is_file() for f in experiment.figures},
@@ -62,7 +62,7 @@ def _reference(experiment: Experiment, out: Path) -> dict[str, Any] | None:
         return None
     if kept is None:
         return None
-    kept |= {"words": captions.of_kept(kept["config"], kept["data"]), "drawn": kept["data"] is not None}
+    kept |= {"words": captions.of_kept(kept["config"], kept["blocks"]), "drawn": kept["data"] is not None}
     if kept["drawn"]:
         drawing.kept(experiment, kept["data"], out)
     return kept

@@ -61,7 +61,9 @@ def picture(name: str) -> bytes:
         (e, f) for paper in PAPERS for e in paper.experiments for f in e.figures if f.id == PICTURES[name]
     )
     with TemporaryDirectory() as folder:
-        return style.save(figure.draw, reference.read(experiment.id)["data"], Path(folder) / name.removesuffix(".png"))
+        return style.save(
+            figure.draw, reference.read(experiment.id)["data"](), Path(folder) / name.removesuffix(".png")
+        )
 
 
 def statements() -> str:

@@ -37,7 +37,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 def test_a_kept_result_is_drawn_once_wherever_it_is_shown(dataset, drawn, tmp_path: Path) -> None:
     for out in (tmp_path / "a", tmp_path / "a", tmp_path / "b"):
-        drawing.kept(UPWEIGHTING, dataset, out)
+        drawing.kept(UPWEIGHTING, lambda: dataset, out)
         folder = out / "reference" / UPWEIGHTING.id
         assert {path.name for path in folder.iterdir()} == {*NAMES, "state"}
         assert (folder / "baek2024.upweighting.nc").read_bytes() == reference.data_path(UPWEIGHTING.id).read_bytes()
@@ -45,19 +45,19 @@ def test_a_kept_result_is_drawn_once_wherever_it_is_shown(dataset, drawn, tmp_pa
 
 
 def test_other_data_and_other_drawing_code_are_drawn_anew(dataset, drawn, tmp_path: Path, monkeypatch) -> None:
-    drawing.kept(UPWEIGHTING, dataset, tmp_path)
+    drawing.kept(UPWEIGHTING, lambda: dataset, tmp_path)
     files.save(dataset + 1, reference.data_path(UPWEIGHTING.id))
-    drawing.kept(UPWEIGHTING, dataset, tmp_path)
+    drawing.kept(UPWEIGHTING, lambda: dataset, tmp_path)
     assert len(drawn) == 2
     monkeypatch.setattr(drawing, "_drawing_code", lambda: ["edited"])
-    drawing.kept(UPWEIGHTING, dataset, tmp_path)
+    drawing.kept(UPWEIGHTING, lambda: dataset, tmp_path)
     assert len(drawn) == 3
 
 
 def test_without_a_cache_it_is_drawn_all_the_same(dataset, drawn, tmp_path: Path) -> None:
     user_cache.folder().parent.mkdir(parents=True)
     user_cache.folder().write_text("in the way")
-    drawing.kept(UPWEIGHTING, dataset, tmp_path)
+    drawing.kept(UPWEIGHTING, lambda: dataset, tmp_path)
     assert {path.name for path in (tmp_path / "reference" / UPWEIGHTING.id).iterdir()} == {*NAMES, "state"}
 
 

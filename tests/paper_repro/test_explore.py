@@ -61,9 +61,10 @@ def test_float64_is_allowed_as_on_the_command_line_and_only_meanwhile(monkeypatc
 def test_evidence_is_what_is_kept_or_else_computed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kept = {"command": "repro run baek2024.upweighting --preset full", "date": "2026-11-26", "data": object()}
+    data = object()
+    kept = {"command": "repro run baek2024.upweighting --preset full", "date": "2026-11-26", "data": lambda: data}
     monkeypatch.setattr(reference, "read", lambda _: kept)
-    assert evidence("baek2024.upweighting", "smoke") is kept["data"]
+    assert evidence("baek2024.upweighting", "smoke") is data
     assert "--preset full" in capsys.readouterr().out
     monkeypatch.setattr(explore_module, "explore", lambda *arguments: arguments)
     for nothing in (None, kept | {"data": None}):

@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 
 from paper_repro import __main__ as cli
-from paper_repro import page, papers, reference
+from paper_repro import keys, page, papers, reference, user_cache
 from paper_repro.baek2024.experiments.formulas import UPWEIGHTING
 from paper_repro.files import DamagedError, load, save
 from paper_repro.settings import Written, adjusted, fitted
@@ -91,7 +91,7 @@ def test_only_full_results_by_the_present_code_are_kept(kept, capsys):
 def test_data_are_kept_and_tables_come_from_them(kept):
     content, fresh = reference.read(UPWEIGHTING.id), load(kept / f"{UPWEIGHTING.id}.nc")
     assert content["state"] == reference.CURRENT
-    xr.testing.assert_identical(content["data"].drop_attrs(), fresh.drop_attrs())  # its table shows roundings
+    xr.testing.assert_identical(content["data"]().drop_attrs(), fresh.drop_attrs())  # its table shows roundings
     file = reference.data_path(UPWEIGHTING.id)
     assert reference.check(UPWEIGHTING) == []
     data = load(file)
@@ -99,6 +99,35 @@ def test_data_are_kept_and_tables_come_from_them(kept):
     changed = reference.check(UPWEIGHTING)
     assert changed
     assert all(" -> " in line for line in changed)
+
+
+def test_what_data_say_is_made_once_for_each_state_of_data_and_code(kept, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(kept / "cache"))
+    made = []
+    monkeypatch.setattr(
+        reference,
+        "_said_by",
+        lambda experiment, dataset, make=reference._said_by: made.append(experiment.id) or make(experiment, dataset),
+    )
+
+    def read_anew() -> list:
+        reference._from_data.cache_clear()
+        return reference.read(UPWEIGHTING.id)["tables"]
+
+    before = read_anew()
+    assert read_anew() == before
+    assert len(made) == 1
+    data = load(reference.data_path(UPWEIGHTING.id))
+    save(data.assign(simulated_amplification=2 * data["simulated_amplification"]), reference.data_path(UPWEIGHTING.id))
+    assert read_anew() != before
+    assert len(made) == 2
+    monkeypatch.setattr(keys, "of_tables", lambda experiment: {"edited": "code"})
+    read_anew()
+    assert len(made) == 3
+    for file in (user_cache.folder() / "tables").iterdir():
+        file.write_text("[1]")
+    read_anew()
+    assert len(made) == 4
 
 
 def test_data_are_of_single_precision_where_no_table_changes(kept):
