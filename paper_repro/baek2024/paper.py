@@ -8,6 +8,7 @@ from paper_repro.baek2024.claims import (
     gradients,
     layer_decay,
     max_margin,
+    network_balance,
     network_dynamics,
     network_gradients,
     network_margins,
@@ -320,6 +321,7 @@ PAPER = Paper(
     + network_gradients.CLAIMS
     + network_margins.CLAIMS
     + network_dynamics.CLAIMS
+    + network_balance.CLAIMS
     + four_numbers.CLAIMS
     + layer_decay.CLAIMS,
 )

@@ -103,14 +103,22 @@ def _stated_rates(case: Outputs, groups: Any = None) -> np.ndarray:
     return stated.cluster_rates(_gaps(case), clusters, RATE)
 
 
+def _unlike_groups(sample: Sample) -> Outputs:
+    """In one group a single gap is large, in the other all are: the rates of two groups at random may nearly agree."""
+    case = _outputs(sample)
+    logits = case.logits.copy()
+    logits[[0, 5, 6, 7], 0] += 20
+    return case._replace(logits=logits)
+
+
 CLUSTERS = Claim(
     id="xu2026.cluster_selection",
     origin="paper",
     source="released code of Xu et al. (2026)",
     statement="With clusters an example is selected with probability r (1 - mean gap/largest gap) of its cluster.",
-    regime="clusters that k-means finds: two groups of directions of the last hidden values",
+    regime="clusters that k-means finds: two groups of directions of the last hidden values, with unlike gaps",
     tolerance=MonteCarlo(),
-    setup=_outputs,
+    setup=_unlike_groups,
     predicted=_stated_rates,
     measured=lambda c: _frequencies(c, ClusterSelection(RATE, clusters=2)),
     mutants=(
