@@ -1,24 +1,27 @@
 """`make mutants`: applies every slip of slips.toml to a copy of the tree, and fails if one turns no test red.
 
-`python -m tests.mutants TEXT` takes the slips whose file or description has the text. First the tests that the slips
-name are run without any slip: a test that is red anyway says nothing. `--keep FILE` adds a line to FILE for every slip,
-and leaves out those that have one.
+`python -m tests.mutants TEXT` takes the slips whose file or description has the text, `--jobs N` does N side by side.
+First the tests that the slips name are run without any slip: a test that is red anyway says nothing. `--keep FILE` adds
+a line to FILE for every slip, and leaves out those that have one; `outcomes.jsonl` beside this module is the kept one.
 """
 
 import argparse
 import compileall
 import json
 import os
+import platform
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.mutants.forked import GREEN, HANGS, RED, Run, prepare
 from tests.mutants.slips import FILE, ROOT, Applied, Slip, copy_tree, load, occurrences
 
+KEPT = FILE.with_name("outcomes.jsonl")
 VERDICTS = {RED: "red", GREEN: "SURVIVES", HANGS: "HANGS"}
 
 
@@ -34,9 +37,9 @@ class Outcome(NamedTuple):
 def run(slips: Sequence[Slip], root: Path, jobs: int) -> Iterator[Outcome]:
     """What becomes of every slip, in `jobs` copies of the tree. Raises SystemExit where tests are red without one."""
     with tempfile.TemporaryDirectory() as folder:
-        trees = [copy_tree(root, Path(folder) / f"tree{k}") for k in range(jobs)]
-        for tree in trees:
-            compileall.compile_dir(tree, quiet=2)
+        first = copy_tree(root, Path(folder) / "tree0")
+        compileall.compile_dir(first, quiet=2, workers=jobs)
+        trees = [first, *(copy_tree(first, Path(folder) / f"tree{k}") for k in range(1, jobs))]
         _require_green(dict.fromkeys(test for slip in slips for test in slip.tests), trees)
         yield from _outcomes(slips, trees)
 
@@ -73,10 +76,24 @@ def _outcomes(slips: Sequence[Slip], trees: Sequence[Path]) -> Iterator[Outcome]
                 yield Outcome(slip, verdict, one.seconds, "" if verdict == "red" else last)
 
 
-def kept(file: Path | None) -> dict[tuple[str, str], str]:
-    """The verdict of every (file, what) of a file of outcomes."""
-    lines = file.read_text().splitlines() if file and file.exists() else []
-    return {(where, what): verdict for where, what, verdict in map(json.loads, lines)}
+def kept(file: Path | None) -> dict[Slip, dict[str, Any]]:
+    """What a file of outcomes has of every slip: verdict, seconds, date and machine."""
+    found = {}
+    for one in map(json.loads, file.read_text().splitlines() if file and file.exists() else []):
+        *texts, tests = one.pop("slip")
+        found[Slip(*texts, tests=tuple(tests))] = one
+    return found
+
+
+def line(outcome: Outcome) -> str:
+    """What is kept of an outcome."""
+    about = {
+        "verdict": outcome.verdict,
+        "seconds": round(outcome.seconds, 1),
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": f"{os.cpu_count()} CPU cores, Python {platform.python_version()}",
+    }
+    return json.dumps({"slip": outcome.slip} | about)
 
 
 def main(arguments: Sequence[str], *, file: Path = FILE, root: Path = ROOT) -> int:
@@ -88,21 +105,21 @@ def main(arguments: Sequence[str], *, file: Path = FILE, root: Path = ROOT) -> i
     options = parser.parse_args(arguments)
     slips = [slip for slip in load(file) if options.text in f"{slip.file} {slip.what}"]
     before = kept(options.keep)
-    slips = [slip for slip in slips if (slip.file, slip.what) not in before]
+    done, slips = [before[s]["verdict"] for s in slips if s in before], [s for s in slips if s not in before]
     start, bad = time.perf_counter(), []
     prepare()
     for k, outcome in enumerate(run(slips, root, options.jobs), start=1):
-        line = f"{k:3}/{len(slips)} {outcome.verdict:8} {outcome.seconds:5.1f} s  {outcome.slip.file}: "
-        print(line + f"{outcome.slip.what} {outcome.says}".rstrip(), flush=True)
+        head = f"{k:3}/{len(slips)} {outcome.verdict:8} {outcome.seconds:5.1f} s  {outcome.slip.file}: "
+        print(head + f"{outcome.slip.what} {outcome.says}".rstrip(), flush=True)
         bad += [outcome] if outcome.verdict != "red" else []
         if options.keep:
             with options.keep.open("a") as out:
-                print(json.dumps([outcome.slip.file, outcome.slip.what, outcome.verdict]), file=out)
+                print(line(outcome), file=out)
     minutes, files = (time.perf_counter() - start) / 60, len({slip.file for slip in slips})
     print(f"{len(slips)} slips in {files} files: {len(slips) - len(bad)} turn a test red ({minutes:.1f} min)")
     for outcome in bad:
         print(f"{outcome.verdict}: {outcome.slip.file}: {outcome.slip.what} {outcome.says}")
-    return 1 if bad or {"red"} != {*before.values(), *(["red"] if slips else [])} else 0
+    return 1 if bad or {"red"} != {*done, *(["red"] if slips else [])} else 0
 
 
 if __name__ == "__main__":

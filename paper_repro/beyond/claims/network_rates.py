@@ -13,7 +13,7 @@ from spec.rules import JacobianSam, LogitSam, Regularised, Rule, Sam, Sgd
 
 SIZES = (20, 60, 180)
 ROOM = (3 * SIZES[-1] // 4, SIZES[-1])  # all sizes are one program
-PER_SEED = 8  # trainings for each seed: a slope needs many
+PER_SEED = 12  # trainings for each seed: a slope needs many
 SHORT = replace(TRAINING, epochs=4)
 LAST_NORM = NAMES.index("last_norm")
 OfRho = Callable[[float], Rule]

@@ -20,8 +20,8 @@ CLASSES = 4
 def unbalanced(sample: Sample) -> Features:
     """Stacked batches of off-centre features; clean subsets with 2 to 8 examples a class; a third of t wrong.
 
-    A kept example has a weight below one only if it leads by less than the smallest lag of its batch. However large the
-    batch, that is one or a few examples, and in three batches of ten none: one batch does not tell what weights are.
+    A kept example has a weight below one only if it leads by less than the smallest lag of its batch. Such examples do
+    not become more in larger batches, and often there is none: one batch does not tell what the weights are.
     """
     rng, p = np.random.default_rng(sample.seed), sample.count
     centres = rng.normal(size=(p, CLASSES, 6))
@@ -53,7 +53,7 @@ def _batches(case: Features) -> Any:
     return zip(case.phi, case.t, case.phi_clean, case.t_clean, strict=True)
 
 
-def _kernel(phi: FloatArray, phi_clean: FloatArray, counts: FloatArray, t_clean: Any) -> FloatArray:
+def _kernel(phi: FloatArray, phi_clean: FloatArray, counts: Any, t_clean: Any) -> FloatArray:
     """The kernel centred at the mean of the class means, for counts (C,) of the classes."""
     kernel, among = phi @ phi_clean.T, phi_clean @ phi_clean.T
     share = 1 / counts[t_clean]
