@@ -1,13 +1,17 @@
 """What things cost, as ratios measured in one run: python -m benchmarks [SECTION ...] (or make bench).
 
---record NAME keeps the rows with the machine, date and versions (benchmarks.record).
-Sections: steps, convolutions, down_weighting, sweeps, kernels, meta, epochs, mean_field, memory (default: all). Every
-row times two programs alternately, after warm-up, until their results are ready. Writes out/ratios.json and
-out/ratios.svg. Absolute times on shared machines mean little.
+--record NAME keeps every row as soon as it is measured, with the machine, date and versions (benchmarks.record).
+--seconds N begins no row after so many seconds and says which sections are left.
+Sections: steps, convolutions, down_weighting, sweeps, kernels, meta, epochs, mean_field, memory, operations (default:
+all). Every row times two programs alternately, after warm-up, until their results are ready; operations are counted.
+Writes out/ratios.json and out/ratios.svg. Absolute times on shared machines mean little.
 """
 
+import argparse
 import json
 import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -23,6 +27,7 @@ from benchmarks import (
     mean_field,
     memory,
     meta_gradient,
+    operations,
     record,
     steps,
     sweeps,
@@ -32,7 +37,7 @@ from benchmarks.timing import Row
 from spec.validation import require
 
 OUT = Path(__file__).parent / "out"
-SECTIONS = {
+SECTIONS: dict[str, Callable[[int], Iterable[Row]]] = {
     "steps": steps.rows,
     "convolutions": convolutions.rows,
     "down_weighting": down_weighting.rows,
@@ -42,6 +47,7 @@ SECTIONS = {
     "epochs": epochs.rows,
     "mean_field": mean_field.rows,
     "memory": memory.rows,
+    "operations": operations.rows,
 }
 REPEATS = 15
 WIDTH = 118  # of the table, whatever it is printed to: a narrower one would lose numbers
@@ -78,25 +84,37 @@ def plot(rows: list[Row]) -> Figure:
     return figure
 
 
+def measured(sections: list[str], limit: float, console: Console) -> Iterator[Row]:
+    """The rows of the sections until `limit` seconds have passed."""
+    end = time.monotonic() + limit
+    for k, name in enumerate(sections):
+        console.print(f"measuring {name} ...")
+        for row in SECTIONS[name](REPEATS):
+            yield row
+            if time.monotonic() > end:
+                console.print(f"The time is over; not finished: {' '.join(sections[k:])}")
+                return
+
+
 def main(arguments: list[str]) -> None:
     """Measure, print the table, write the JSON and the plot."""
-    if {"-h", "--help"} & set(arguments):
-        print(__doc__)
-        return
-    require(arguments != ["--record"], "--record", None, "followed by a name and sections")
-    recorded, sections = (arguments[1], arguments[2:]) if arguments[:1] == ["--record"] else (None, arguments)
-    for name in sections:
+    as_written = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__, formatter_class=as_written)
+    parser.add_argument("--record", metavar="NAME")
+    parser.add_argument("--seconds", metavar="N", type=float, default=float("inf"))
+    parser.add_argument("sections", metavar="SECTION", nargs="*")
+    options = parser.parse_args(arguments)
+    for name in options.sections:
         require(name in SECTIONS, "SECTION", name, "one of " + ", ".join(SECTIONS))
     console = Console(width=max(WIDTH, Console().width))
     if torch_peers.torch is None:
         console.print("PyTorch is not installed (the extra `peers`): its rows are left out.")
+    measurement = record.begun(" ".join(["python -m benchmarks", *arguments]))
     rows: list[Row] = []
-    for name in sections or SECTIONS:
-        console.print(f"measuring {name} ...")
-        for row in SECTIONS[name](REPEATS):
-            rows.append(row)
-            if recorded is not None:  # at once: what is measured is not lost where a section is cut short
-                record.keep(recorded, sections, rows)
+    for row in measured(options.sections or list(SECTIONS), options.seconds, console):
+        rows.append(row)
+        if options.record is not None:  # at once: what is measured is not lost where a section is cut short
+            record.keep(options.record, measurement, rows)
     if kernels.SECTION in {row.section for row in rows} and not any("neural" in row.peer for row in rows):
         console.print("neural-tangents is left out: NEURAL_TANGENTS_PYTHON names no environment that has it.")
     console.print(table(rows))

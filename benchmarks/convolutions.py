@@ -87,33 +87,38 @@ def _called(function: Gradient, case: Case) -> Program:
     return lambda: compiled(case[1], case[2])
 
 
+def section(name: str) -> str:
+    """The heading of a network's rows."""
+    return f"{name} on 8 x 8 images, batch 128"
+
+
 def rows(repeats: int) -> Iterator[Row]:
     """Every row of this section."""
     few = max(3, repeats // 5)
     for name, network in NETWORKS.items():
-        section = f"{name} on 8 x 8 images, batch 128"
+        heading = section(name)
         here = case(networks.build(network, 64, 10), 128)
         sgd, sam = (scanned(ours(rule, here), here) for rule in (Sgd(), Sam(RHO)))
-        yield ratio(section, "1-SAM step", sam, "SGD step", sgd, repeats=repeats)
+        yield ratio(heading, "1-SAM step", sam, "SGD step", sgd, repeats=repeats)
         others = {
             "n-SAM step": ours(Sam(RHO, "batch"), here),
             "1-SAM step with copies of the parameters": ours(Sam(RHO), here, plain=True),
         }
         for peer, gradient in others.items():
-            yield ratio(section, "1-SAM step", sam, peer, scanned(gradient, here), repeats=few)
+            yield ratio(heading, "1-SAM step", sam, peer, scanned(gradient, here), repeats=few)
         by_factors, written = _called(norms(here), here), _called(written_norms(here), here)
-        yield ratio(section, "norms", by_factors, "vmap(grad)", written, repeats=few)
+        yield ratio(heading, "norms", by_factors, "vmap(grad)", written, repeats=few)
         if isinstance(network, LeNet):
-            yield from _against_others(section, network, here, sam, by_factors)
+            yield from _against_others(heading, network, here, sam, by_factors)
 
 
-def _against_others(section: str, network: LeNet, here: Case, sam: Program, by_factors: Program) -> Iterator[Row]:
+def _against_others(heading: str, network: LeNet, here: Case, sam: Program, by_factors: Program) -> Iterator[Row]:
     usual = (by_xla(network), *here[1:])
     peers = {
         "vmap(grad) of XLA's convolutions": scanned(vmap_grad(usual), usual),
         "SGD step by XLA's convolutions": scanned(ours(Sgd(), usual), usual),
     }
     for peer, program in (peers | torch_steps(network, here)).items():
-        yield ratio(section, "1-SAM step", sam, peer, program, repeats=3)
+        yield ratio(heading, "1-SAM step", sam, peer, program, repeats=3)
     for peer, program in torch_norms(network, here).items():
-        yield ratio(section, "norms", by_factors, peer, program, repeats=3)
+        yield ratio(heading, "norms", by_factors, peer, program, repeats=3)

@@ -1,14 +1,13 @@
 """The price of DownWeight: a step with it over a step of its base, which it should not exceed by more than a tenth."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 
-from benchmarks.steps import ETA, RHO, STEPS, Case
-from benchmarks.steps import case as example
+from benchmarks.steps import ETA, RHO, SMALL, STEPS, Case, problems
 from benchmarks.timing import Program, Row, ratio
 from sims import objectives, rules
-from sims.models import networks
 from spec.rules import DownWeight, Fsam, Gsam, Rule, Sam, Vasso
 
 
@@ -29,19 +28,21 @@ def descending(rule: Rule, case: Case) -> Program:
     return lambda: run(params, batch)
 
 
-def rows(repeats: int) -> list[Row]:
+def section(problem: str) -> str:
+    """The heading of a problem's rows."""
+    return f"down-weighting, {problem}"
+
+
+def rows(repeats: int) -> Iterator[Row]:
     """Each base beside itself down-weighted: time of the base over that of the other, to be at least 1/1.1 = 0.91."""
-    found = []
-    for sizes in ((64, 256, 10), (64, 256, 256, 10)):
-        for n in (128, 1024):
-            problem = example(networks.mlp(sizes), n)
-            section = f"down-weighting, MLP {'-'.join(map(str, sizes))}, batch {n}"
-            bases: list[Rule] = [Sam(RHO, "batch"), Sam(RHO)]
-            if n == 128:
-                bases += [Sam(RHO, "batch", "adaptive"), Gsam(RHO), Fsam(RHO), Vasso(RHO)]
-            for base in bases:
-                plain, wrapped = (descending(rule, problem) for rule in (base, DownWeight(base)))
-                found.append(
-                    ratio(section, f"{base.name} ↓B step", wrapped, f"{base.name} step", plain, repeats=repeats)
-                )
-    return found
+    for name, problem in problems().items():
+        for base in bases(problem):
+            plain, wrapped = (descending(rule, problem) for rule in (base, DownWeight(base)))
+            what, peer = f"{base.name} ↓B step", f"{base.name} step"
+            yield ratio(section(name), what, wrapped, peer, plain, repeats=repeats)
+
+
+def bases(case: Case) -> list[Rule]:
+    """What is down-weighted: the rules for whole batches in small ones only."""
+    small: list[Rule] = [Sam(RHO, "batch", "adaptive"), Gsam(RHO), Fsam(RHO), Vasso(RHO)]
+    return [Sam(RHO, "batch"), Sam(RHO), *(small if len(case[2].t) == SMALL else [])]

@@ -6,6 +6,7 @@ it, and its time joins the rows (measured in that process, on the same machine, 
 
 import os
 import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -74,7 +75,7 @@ def neural_tangents_seconds() -> float | None:
     return float(found[0]) if found else None
 
 
-def rows(repeats: int) -> list[Row]:
+def rows(repeats: int) -> Iterator[Row]:
     """Every row of this section."""
     model, params, x = inputs()
     few = max(3, repeats // 5)
@@ -84,15 +85,12 @@ def rows(repeats: int) -> list[Row]:
 
     by_hand: Program = lambda: two_products(params, x)  # noqa: E731
     written_out = contraction(model)
-    found = [
-        ratio(SECTION, "kernel", ours, "two products by hand", by_hand, repeats=repeats),
-        ratio(SECTION, "kernel", ours, "Jacobian contraction", lambda: written_out(params, x), repeats=few),
-        share_of_peak(SECTION, "kernel", ours, 2 * N**2 * (D + 1 + 2 * WIDTH + 2), repeats=repeats),
-    ]
+    yield ratio(SECTION, "kernel", ours, "two products by hand", by_hand, repeats=repeats)
+    yield ratio(SECTION, "kernel", ours, "Jacobian contraction", lambda: written_out(params, x), repeats=few)
+    yield share_of_peak(SECTION, "kernel", ours, 2 * N**2 * (D + 1 + 2 * WIDTH + 2), repeats=repeats)
     before = [seconds(ours) for _ in range(repeats)]
     theirs = neural_tangents_seconds()
     if theirs is not None:
         times = before + [seconds(ours) for _ in range(repeats)]
         low, median, high = theirs / np.percentile(times, [75, 50, 25])
-        found.append(Row(SECTION, "kernel", "neural-tangents, structured", low, median, high, "times as fast"))
-    return found
+        yield Row(SECTION, "kernel", "neural-tangents, structured", low, median, high, "times as fast")

@@ -1,5 +1,6 @@
 """A predicted training against one simulation of the same length with d = 8000 and n = 16000, in float32."""
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -23,9 +24,9 @@ ACCURACY = Accuracy(samples=1024, repeats=4)  # a standard error of the test acc
 RULES: tuple[Rule, ...] = (Sam(0.02), Sam(1.0, "batch"))
 
 
-def rows() -> list[Row]:
+def rows(_repeats: int) -> Iterator[Row]:
     """1-SAM and n-SAM. Simulations are long, so each is timed once only, the drawing of the sample included."""
-    return [_row(rule) for rule in RULES]
+    yield from map(_row, RULES)
 
 
 def _row(rule: Rule) -> Row:

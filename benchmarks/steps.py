@@ -1,6 +1,6 @@
 """The price of one step: rules on the MLPs 64-256-10 and 64-256-256-10, float32, steps inside one scan."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -15,6 +15,7 @@ from sims.models import networks
 from spec.rules import JacobianSam, LogitSam, Rule, Sam, Sgd
 
 RHO, ETA, STEPS = 0.1, 0.1, 20
+SMALL = 128  # examples of the smaller batch
 Case = tuple[networks.Model, Any, objectives.Batch]
 Gradient = Callable[[Any, objectives.Batch], Any]
 
@@ -79,31 +80,40 @@ def optax_per_example(case: Case) -> Gradient:
     return lambda p, batch: jax.tree.map(lambda g: -jnp.mean(g, 0), jax.vmap(one, (None, 0, 0))(p, *batch))
 
 
-def rows(repeats: int) -> list[Row]:
+def rows(repeats: int) -> Iterator[Row]:
     """Every row of this section."""
-    found = []
-    for sizes in ((64, 256, 10), (64, 256, 256, 10)):
-        for n in (128, 1024):
-            found += _mlp(case(networks.mlp(sizes), n), f"MLP {'-'.join(map(str, sizes))}, batch {n}", repeats)
-    return found
+    for section, here in problems().items():
+        yield from _mlp(here, section, repeats)
 
 
-def _mlp(case: Case, section: str, repeats: int) -> list[Row]:
+def problems() -> dict[str, Case]:
+    """By name of their section: two networks in batches of two sizes."""
+    return {
+        f"MLP {'-'.join(map(str, sizes))}, batch {n}": case(networks.mlp(sizes), n)
+        for sizes in ((64, 256, 10), (64, 256, 256, 10))
+        for n in (SMALL, 1024)
+    }
+
+
+def rules_of(case: Case) -> list[Rule]:
+    """Those whose step is measured beside SGD's; the others than 1-SAM in small batches only."""
+    small: list[Rule] = [LogitSam(RHO), JacobianSam(RHO), Sam(RHO, 4), Sam(RHO, 32), Sam(RHO, "example", "adaptive")]
+    return [Sam(RHO), *(small if len(case[2].t) == SMALL else [])]
+
+
+def _mlp(case: Case, section: str, repeats: int) -> Iterator[Row]:
     def against(what: str, gradient: Gradient, peer: str, other: Gradient, count: int = repeats) -> Row:
         return ratio(section, what, scanned(gradient, case), peer, scanned(other, case), repeats=count)
 
     sam = ours(Sam(RHO), case)
     few = max(3, repeats // 5)
-    found = [against("SGD step", ours(Sgd(), case), "1-SAM step", sam)]
-    found.append(against("1-SAM step", sam, "n-SAM step", ours(Sam(RHO, "batch"), case)))
-    found.append(against("1-SAM step", sam, "vmap(grad)", vmap_grad(case), few))
-    found.append(against("1-SAM step", sam, "optax.contrib.sam for each example", optax_per_example(case), few))
-    if len(case[2].t) == 128:  # beyond that the loops of others take minutes
-        if torch_peers.torch is not None:
-            start = torch_peers.layers(case[1])
-            for name, peer in torch_peers.steps(start, torch_peers.mlp, case[2], RHO, ETA, STEPS).items():
-                found.append(ratio(section, "1-SAM step", scanned(sam, case), name, peer, repeats=few))
-        others = [LogitSam(RHO), JacobianSam(RHO), Sam(RHO, 4), Sam(RHO, 32), Sam(RHO, "example", "adaptive")]
-        sgd = ours(Sgd(), case)
-        found += [against("SGD step", sgd, f"{rule.name} step", ours(rule, case)) for rule in others]
-    return found
+    sgd = ours(Sgd(), case)
+    for rule in rules_of(case):
+        yield against(f"{rule.name} step", ours(rule, case), "SGD step", sgd)
+    yield against("1-SAM step", sam, "n-SAM step", ours(Sam(RHO, "batch"), case))
+    yield against("1-SAM step", sam, "vmap(grad)", vmap_grad(case), few)
+    yield against("1-SAM step", sam, "optax.contrib.sam for each example", optax_per_example(case), few)
+    if len(case[2].t) == SMALL and torch_peers.torch is not None:  # beyond that their loops take minutes
+        start = torch_peers.layers(case[1])
+        for name, peer in torch_peers.steps(start, torch_peers.mlp, case[2], RHO, ETA, STEPS).items():
+            yield ratio(section, "1-SAM step", scanned(sam, case), name, peer, repeats=few)

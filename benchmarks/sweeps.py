@@ -1,5 +1,6 @@
 """Sweeps over 8 rho x 8 seeds of 1-SAM: configurations vectorised on one compiled program, against loops over them."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -59,6 +60,52 @@ def _vmap_grad(rho: jax.Array, p: Any, batch: objectives.Batch) -> Any:
     return {"w": jnp.mean(jax.vmap(one)(*batch), 0)}
 
 
+def by_hand(sweep: Sweep) -> Program:
+    """The closed form for all configurations at once, written by hand: two products and a sigmoid in every step."""
+
+    @jax.jit
+    def run(rho: jax.Array, w: jax.Array, sweep: Sweep) -> jax.Array:
+        length = jnp.linalg.norm(sweep.x, axis=1)
+
+        def step(w: jax.Array, index: jax.Array | None) -> tuple[jax.Array, None]:
+            x, t, norm = (a if index is None else a[index] for a in (sweep.x, sweep.t, length))
+            s = jax.nn.sigmoid(rho[:, None] * norm[None] - t[None] * (w @ x.T))
+            return w + ETA / len(t) * ((s * t[None]) @ x), None
+
+        return jax.lax.scan(step, w, sweep.order, length=STEPS)[0]
+
+    return lambda: run(sweep.rho, sweep.w, sweep)
+
+
+def products(sweep: Sweep) -> Program:
+    """The two products of every step and hardly more, w -> w - eta (w X^T) X / n."""
+
+    @jax.jit
+    def run(w: jax.Array, sweep: Sweep) -> jax.Array:
+        def step(w: jax.Array, index: jax.Array | None) -> tuple[jax.Array, None]:
+            x = sweep.x if index is None else sweep.x[index]
+            return w - ETA / len(x) * ((w @ x.T) @ x), None
+
+        return jax.lax.scan(step, w, sweep.order, length=STEPS)[0]
+
+    return lambda: run(sweep.w, sweep)
+
+
+def numpy_products(sweep: Sweep) -> Program:
+    """The same in float32 numpy."""
+    w, x = np.asarray(sweep.w), np.asarray(sweep.x)
+    batches = [slice(None)] * STEPS if sweep.order is None else list(np.asarray(sweep.order))
+
+    def run() -> np.ndarray:
+        moved = w
+        for i in batches:
+            rows = x[i]
+            moved = moved - np.float32(ETA / len(rows)) * ((moved @ rows.T) @ rows)
+        return moved
+
+    return run
+
+
 def vectorised(gradient: Any, sweep: Sweep) -> Program:
     """All configurations in one program."""
     together = jax.jit(jax.vmap(lambda r, w, s: _run(gradient, r, w, s), in_axes=(0, 0, None)))
@@ -111,14 +158,15 @@ def mlp_programs() -> tuple[Program, Program, float]:
     return lambda: together(rho, params), lambda: [one(r, p) for r, p in zip(rho, singles, strict=True)], operations
 
 
-def rows(repeats: int) -> list[Row]:
+def rows(repeats: int) -> Iterator[Row]:
     """Every row of this section."""
-    few, found = max(3, repeats // 5), []
+    few = max(3, repeats // 5)
     for mini in (False, True):
         sweep = logistic(mini)
         section = f"64 x 1-SAM logistic regression, {'batches of 100' if mini else 'n = 1000'}, d = 100, 500 steps"
         program = vectorised(_ours, sweep)
         peers = {
+            "two products and the sigmoid by hand": by_hand(sweep),
             "JAX loop": looped(sweep),
             "vmap(grad)": vectorised(_vmap_grad, sweep),
             "numpy loop": numpy_loop(sweep),
@@ -126,12 +174,14 @@ def rows(repeats: int) -> list[Row]:
         if torch_peers.torch is not None and not mini:
             data = [np.asarray(a) for a in (sweep.w, sweep.rho, sweep.x, sweep.t)]
             peers["PyTorch loop"] = torch_peers.logistic_sweep(*data, ETA, STEPS)
-        found += [ratio(section, "sweep", program, name, peer, repeats=few) for name, peer in peers.items()]
+        for name, peer in peers.items():
+            yield ratio(section, "sweep", program, name, peer, repeats=few)
+        shares = {"sweep": program, "products alone": products(sweep), "products alone in numpy": numpy_products(sweep)}
         size = SMALL if mini else N
-        found.append(share_of_peak(section, "sweep", program, 64 * STEPS * 4 * size * D, repeats=few))
+        for name, measured in shares.items():
+            yield share_of_peak(section, name, measured, 64 * STEPS * 4 * size * D, repeats=few)
     section = "64 x 1-SAM, MLP 64-256-10, batch 128, 20 steps"
     together, loop, operations = mlp_programs()
-    found.append(ratio(section, "sweep", together, "JAX loop", loop, repeats=few))
-    found.append(share_of_peak(section, "sweep", together, operations, repeats=few))
-    found.append(share_of_peak(section, "JAX loop", loop, operations, repeats=few))
-    return found
+    yield ratio(section, "sweep", together, "JAX loop", loop, repeats=few)
+    yield share_of_peak(section, "sweep", together, operations, repeats=few)
+    yield share_of_peak(section, "JAX loop", loop, operations, repeats=few)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 Program = Callable[[], Any]
+OPERATIONS = "times the operations"  # the unit of rows that are counted
 
 
 class Row(NamedTuple):
@@ -36,6 +37,12 @@ def ratio(section: str, what: str, program: Program, peer: str, other: Program, 
         seconds(warm_up)
     pairs = [(seconds(program), seconds(other)) for _ in range(repeats)]
     return Row(section, what, peer, *np.percentile([b / a for a, b in pairs], [25, 50, 75]), "times as fast")
+
+
+def floating_point_operations(function: Callable[..., Any], *arguments: Any) -> float:
+    """Of the compiled program, by the compiler's count: the body of a loop once, of a condition the dearest branch."""
+    counted: dict[str, float] = jax.jit(function).lower(*arguments).compile().cost_analysis()
+    return counted["flops"]
 
 
 def share_of_peak(section: str, what: str, program: Program, operations: float, *, repeats: int = 15) -> Row:

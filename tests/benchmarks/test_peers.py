@@ -1,5 +1,6 @@
 """A ratio means something only if both sides compute the same: every peer of the benchmarks against ours."""
 
+import time
 from dataclasses import replace
 from functools import partial
 
@@ -8,13 +9,25 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from cases import distance
+from rich.console import Console
 
-from benchmarks import convolutions, kernels, mean_field, meta_gradient, record, steps, sweeps, timing, torch_peers
-from benchmarks.__main__ import main, plot, table
+from benchmarks import (
+    convolutions,
+    kernels,
+    mean_field,
+    meta_gradient,
+    operations,
+    record,
+    steps,
+    sweeps,
+    timing,
+    torch_peers,
+)
+from benchmarks.__main__ import main, measured, plot, table
 from sims import tangent_kernel
 from sims.models import networks
 from spec.networks import LeNet, Linear
-from spec.rules import Sam
+from spec.rules import Sam, Sgd
 from spec.validation import InputError
 from theory.mean_field import curves
 
@@ -62,8 +75,9 @@ def test_sweeps_reach_the_same_weights(monkeypatch):
         sweep = sweeps.logistic(mini)
         expected = sweeps.vectorised(sweeps._ours, sweep)()
         peers = [sweeps.vectorised(sweeps._vmap_grad, sweep), sweeps.looped(sweep), sweeps.numpy_loop(sweep)]
-        for program in peers:
+        for program in [*peers, sweeps.by_hand(sweep)]:
             assert distance(jnp.stack(list(program())), expected) < 1e-5
+        assert distance(sweeps.products(sweep)(), sweeps.numpy_products(sweep)()) < 1e-5
 
 
 def test_a_sweep_in_torch_reaches_the_same_weights(monkeypatch):
@@ -120,21 +134,56 @@ def test_recorded_rows_replace_older_ones_and_say_where_they_are_from(monkeypatc
     rows = [timing.Row("s", "step", peer, 0.25, 0.5, 0.8, "times as fast") for peer in ("a", "b")]
     monkeypatch.setattr(record, "FOLDER", tmp_path)
     monkeypatch.setattr("benchmarks.__main__.OUT", tmp_path)
-    record.keep("here", ["steps"], rows)
-    again = rows[1]._replace(low=2.0, median=2.5, high=3.0)
-    monkeypatch.setattr("benchmarks.__main__.SECTIONS", {"steps": lambda repeats: iter([again])})
+    record.keep("here", record.begun("then") | {"date": "2025-01-01T00:00:00+00:00"}, rows)
+    again, other = rows[1]._replace(low=2.0, median=2.5, high=3.0), rows[1]._replace(section="t")
+    count = rows[0]._replace(low=1.5, median=1.5, high=1.5, unit=timing.OPERATIONS)
+    monkeypatch.setattr("benchmarks.__main__.SECTIONS", {"steps": lambda repeats: iter([again, other, count])})
     main(["--record", "here", "steps"])
-    kept = record.read("here")
-    assert [(row["peer"], row["median"]) for row in kept["rows"]] == [("a", 0.5), ("b", 2.5)]
-    assert kept["command"] == "python -m benchmarks --record here steps"
-    *_, first, second = record.table(kept)
-    assert first == "| s | step | a | 2 [1.25, 4] times the time |"
-    assert second == "|  | step | b | 2.5 [2, 3] times as fast |"
-    assert kept["jax"] == jax.__version__
+    then, now = kept = record.read("here")
+    assert [(row["peer"], row["median"]) for row in then["rows"]] == [("a", 0.5)]
+    assert [(row["peer"], row["median"]) for row in now["rows"]] == [("b", 2.5), ("b", 0.5), ("a", 1.5)]
+    assert (then["command"], now["command"]) == ("then", "python -m benchmarks --record here steps")
+    lines = record.table(kept)
+    assert "2025-01-01; `then`" in lines[0]
+    assert lines[4] == "| s | step | a | 2 [1.25, 4] times the time | 1.5 |"
+    assert lines[-2:] == [
+        "| s | step | b | 2.5 [2, 3] times as fast |  |",
+        "| t | step | b | 2 [1.25, 4] times the time |  |",
+    ]
+    assert now["jax"] == jax.__version__
+
+
+def test_no_row_begins_when_the_time_is_over(monkeypatch, tmp_path, capsys):
+    row = timing.Row("s", "step", "a", 1.0, 1.0, 1.0)
+    sections = {name: lambda repeats: iter([row, row]) for name in ("steps", "kernels", "sweeps")}
+    monkeypatch.setattr("benchmarks.__main__.SECTIONS", sections)
+    monkeypatch.setattr(time, "monotonic", iter([0.0, 4.0, 9.0, 11.0]).__next__)
+    console = Console()
+    assert list(measured(["steps", "kernels", "sweeps"], 10.0, console)) == [row, row, row]
+    assert "not finished: kernels sweeps" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("rule", "products"),
+    [
+        (Sgd(), 3 * (64 * 256 + 2560) - 64 * 256),
+        (Sam(0.1), 5 * (64 * 256 + 2560) - 3 * 64 * 256),
+        (Sam(0.1, "batch"), 2 * (3 * (64 * 256 + 2560) - 64 * 256)),
+        # Gram matrices of shards for the norms, for what moves in either layer, and back through the last
+        (Sam(0.1, 4), 5 * (64 * 256 + 2560) - 3 * 64 * 256 + 4 * (320 + 266 + 256 + 266 + 266)),
+    ],
+    ids=lambda given: getattr(given, "name", ""),
+)
+def test_operations_are_counted(rule, products):
+    """Two for a multiply-add, and a few for every activation."""
+    n, units = 128, 64 + 256 + 10
+    counted = operations.operations(rule, steps.case(networks.mlp((64, 256, 10)), n))
+    assert 2 * n * products < counted < 2 * n * products + 24 * n * units
 
 
 def test_help_is_help(capsys):
-    main(["--help"])
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
     assert "Sections: steps, convolutions" in capsys.readouterr().out
 
 
@@ -151,7 +200,7 @@ def test_unknown_sections_are_named():
     with pytest.raises(
         InputError,
         match="SECTION must be one of steps, convolutions, down_weighting, sweeps, kernels, meta, epochs, mean_field, "
-        "memory, got 'step'",
+        "memory, operations, got 'step'",
     ):
         main(["step"])
 
