@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 RED, GREEN, HANGS = 1, 0, -1  # exit codes of pytest: a test failed, all passed; others say that it could not run
-SECONDS = 300
+SECONDS = 300  # for each of the tests that a process runs
 HEAVY = ("jax", "jax.numpy", "optax", "scipy.integrate", "scipy.optimize", "scipy.stats", "sympy", "xarray",
          "sklearn.datasets", "matplotlib.figure", "h5netcdf", "typer", "rich.progress", "jinja2", "pytest")  # fmt: skip
 OURS = ("spec", "theory", "sims", "figures", "paper_repro", "benchmarks", "notebooks", "tests", "cases", "conftest")
@@ -26,7 +26,7 @@ class Run:
     """The tests of a tree in a process of their own; it writes to `log` what pytest says."""
 
     def __init__(self, tree: Path, tests: Sequence[str], log: Path) -> None:
-        self.log, self.start = log, time.perf_counter()
+        self.log, self.start, self.limit = log, time.perf_counter(), SECONDS * len(tests)
         # Nothing of JAX has started when the process is copied, and this one has a single thread.
         self.process = multiprocessing.get_context("fork").Process(target=_child, args=(tree, tuple(tests), log))
         self.process.start()
@@ -37,7 +37,7 @@ class Run:
 
     def code(self) -> int | None:
         """The exit code of pytest; None while it runs."""
-        if self.process.is_alive() and self.seconds > SECONDS:
+        if self.process.is_alive() and self.seconds > self.limit:
             self.process.kill()
             self.process.join()
             return HANGS

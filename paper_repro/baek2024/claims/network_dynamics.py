@@ -24,7 +24,7 @@ PATH_RULES: tuple[FamilyAt, ...] = (sgd, Sam, LogitSam, JacobianSam, n_sam)
 SWAPPED: tuple[FamilyAt, ...] = (*PATH_RULES[:2], JacobianSam, LogitSam, PATH_RULES[4])
 FEW = 4  # problems whose whole runs are compared
 TRAINING = Training(eta=0.1, epochs=120, record_every=20)
-EVERY_STEP = replace(TRAINING, record_every=1)
+EVERY_STEP, COMPARED = replace(TRAINING, record_every=1), 3  # one step of three is compared
 
 
 def _numbers(at: Statistics) -> np.ndarray:
@@ -55,23 +55,23 @@ def _along(W: np.ndarray, v: np.ndarray) -> Statistics:
 
 
 def _next_simulated(paths: Paths) -> np.ndarray:
-    """(rules x problems, steps, N): every state but the first."""
-    return np.stack([_numbers(states)[1:] for of_rule in paths.states for states in of_rule])
+    """The states after the steps that are compared, (rules x problems, steps, N)."""
+    return np.stack([_numbers(states)[1::COMPARED] for of_rule in paths.states for states in of_rule])
 
 
 def _before(paths: Paths, rules: tuple[FamilyAt, ...]) -> Iterator[tuple[FamilyAt, float, list[Statistics], Any, Any]]:
-    """A rule, its rho, every state that it takes a step from, inputs and labels, for all rules and problems."""
+    """A rule, its rho, the states before the steps, inputs and labels, for all rules and problems."""
     for rule, of_rule in zip(rules, paths.states, strict=True):
         for (_, _, x, t, rho), states in zip(problems(paths.case), of_rule, strict=True):
-            steps = zip(*(a[:-1] for a in states), strict=True)
+            steps = zip(*(a[:-1:COMPARED] for a in states), strict=True)
             yield rule, float(rho), [Statistics(*at) for at in steps], x, t
 
 
 def _next_stated(paths: Paths, rules: tuple[FamilyAt, ...], factor: float = 1.0) -> np.ndarray:
-    """The same by one step of the closed map from every simulated state before.
+    """The same by one step of the closed map from the simulated states before.
 
     A whole path from the start would not do: the map may expand, and then many steps magnify rounding beyond any
-    tolerance. From step to step nothing is magnified, and by induction the path is that of the map.
+    tolerance. If every step is that of the map, so is the path.
     """
     rows = []
     for rule, rho, states, x, t in _before(paths, rules):
@@ -105,7 +105,7 @@ def _path_claim(name: str, classes: int | None, rules: tuple[FamilyAt, ...], swa
         origin="derived",
         source=OURS_4,
         statement="Every full-batch step moves (V W, W^T W, V V^T) by a closed map, whatever the width.",
-        regime=f"every step of runs of {EVERY_STEP.epochs} steps of constant size; rho from .1 to 3, nearly collapsed "
+        regime=f"steps from all over runs of {EVERY_STEP.epochs} of constant size; rho from .1 to 3, nearly collapsed "
         "networks too; d > n: no point is stationary" + ("" if classes is None else "; 3 classes"),
         tolerance=Exact(condition=partial(_condition, rules=rules)),
         setup=partial(_paths, rules=rules, classes=classes),
