@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -71,7 +72,7 @@ class Source:
 
     def _read_once(self, name: str) -> tuple[str, tuple[str, ...]]:
         tree = _WithoutText().visit(ast.parse(self._text[name]))
-        return _digest(ast.dump(tree).encode()), tuple(self._imports(name, tree))
+        return _digest(_dumped(tree).encode()), tuple(self._imports(name, tree))
 
     def _imports(self, name: str, tree: ast.AST) -> Iterator[str]:
         for node in ast.walk(tree):
@@ -99,6 +100,12 @@ class _WithoutText(ast.NodeTransformer):
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
         text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return None if text else node
+
+
+def _dumped(tree: ast.AST) -> str:
+    """As Python 3.11 dumps it: a digest is of the code, and not of the Python that reads it."""
+    empty = {"show_empty": True} if sys.version_info >= (3, 13) else {}
+    return ast.dump(tree, **empty).replace(", type_params=[]", "")
 
 
 def _dotted(file: Path) -> str:

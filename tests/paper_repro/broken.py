@@ -84,7 +84,7 @@ def broken(formula: str, way: Wrong) -> Iterator[None]:
     wrong = _wrong_class(right, way) if inspect.isclass(right) else _wrong_function(right, way)
     with pytest.MonkeyPatch.context() as patch:
         for known in list(sys.modules.values()):
-            if (known.__name__ or "").split(".")[0] in ("theory", "paper_repro"):
+            if str(getattr(known, "__name__", "")).split(".")[0] in ("theory", "paper_repro"):
                 for bound, value in list(vars(known).items()):
                     if value is right:
                         patch.setattr(known, bound, wrong)

@@ -165,3 +165,25 @@ def test_modules_are_imported_by_names_in_the_source_or_all_of_a_package() -> No
 def test_no_number_depends_on_the_page() -> None:
     """So it may import by name what a statement names."""
     assert "paper_repro.page" not in SOURCE.of("paper_repro.papers")
+
+
+WRITTEN = '''
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Law:
+    """Text."""
+    rho: float = 0.1
+
+    def of(self, *x: float, name: str = "", **more: object) -> str:
+        return f"{self.rho:.3g} {name!r}" + ", ".join(f"{v}" for v in x if v is not None)
+
+async def later(): return [await one async for one in many()]
+step = lambda w, /, g, *, eta=1e-1: {**w, "w": w["w"] - eta * g}
+'''
+
+
+def test_a_digest_is_of_the_code_and_not_of_the_python_that_reads_it(tmp_path: Path) -> None:
+    (tmp_path / "theory").mkdir()
+    (tmp_path / "theory/law.py").write_text(WRITTEN)
+    assert Source(tmp_path).of("theory.law") == {"theory.law": "8e888bd0eb4d510d"}  # by 3.11, 3.12 and 3.13
