@@ -80,7 +80,9 @@ PAPER = Paper(
             "beyond.ends",
             "holds",
             "both shift and weight decay end at the mean classifier, but on the way they differ: where labels can be "
-            "separated, at small decay, the shift lowers the final accuracy, and more decay raises it",
+            "separated, at small decay, the shift lowers the final accuracy, and more decay raises it. At n/d = 4 and "
+            "the best of the weight decays, SGD ends at {beyond.ends | 4, 0 | best | cell} %, 1-SAM of the largest c "
+            "at {beyond.ends | 4, 8 | best | cell} %; the mean classifier is at {beyond.ends | 4, 8 | mean | cell} %",
         ),
         Statement(
             "predicted, rules",
@@ -89,7 +91,14 @@ PAPER = Paper(
             ("beyond.equal_norm",),
             "beyond.rules",
             "holds",
-            "at equal norm 1-SAM stays ahead of n-SAM in trainings as in the limit; the others are predicted",
+            "at equal norm 1-SAM stays ahead of n-SAM in trainings as in the limit. The others are predicted, with "
+            "their best stopping: SGD {beyond.rules | SGD | best | cell} %, 1-SAM "
+            "{beyond.rules | 1-SAM | best | cell} %, n-SAM with true labels in its ascent "
+            "{beyond.rules | n-SAM (oracle) | best | cell} %, and with a clean subset FBR "
+            "{beyond.rules | FBR | best | cell} % and clipped meta-reweighting "
+            "{beyond.rules | clipped meta-reweighting | best | cell} %, which is at "
+            "{beyond.rules | clipped meta-reweighting | last | cell} % in the end, where SGD is at "
+            "{beyond.rules | SGD | last | cell} %",
         ),
         Statement(
             "predicted, groups",
@@ -107,7 +116,13 @@ PAPER = Paper(
             (),
             "beyond.transition",
             "not shown here",
-            "the limit against the theory of orthogonal examples; see the table",
+            "the limit against the theory of orthogonal examples, without trainings: at the smallest n/d the signal's "
+            "coordinate is in the group of the transition theory in {beyond.transition | 0.02 | steps in the same "
+            "group | cell} of the steps, at the largest in {beyond.transition | 0.8 | steps in the same group | cell}, "
+            "in the orders {beyond.transition | 0.02 | order | cell} and {beyond.transition | 0.8 | order | cell}; its "
+            "margin ends at {beyond.transition | 0.02 | margin at the end | cell} and "
+            "{beyond.transition | 0.8 | margin at the end | cell} against {beyond.transition | 0.02 | of the "
+            "transition | cell}",
         ),
         Statement(
             "predicted, phases",
@@ -135,7 +150,9 @@ PAPER = Paper(
             ("beyond.signs",),
             "beyond.signs",
             "holds",
-            "the sign at the noise rate's precision is checked in trainings; the precision of equal signs is predicted",
+            "the sign at the noise rate's precision is checked in trainings. The precision above which + is the better "
+            "sign is predicted: {beyond.signs.2 | * | step 3 | cell} early, {beyond.signs.2 | * | step 21 | cell} in "
+            "the middle and {beyond.signs.2 | * | step 40 | cell} at the end of the training",
         ),
         Statement(
             "predicted, strengths",
