@@ -25,6 +25,10 @@ def measured_slope(noisy, clean, star, step=1e-6):
 
 @pytest.fixture
 def batch(rng):
+    return drawn(rng)
+
+
+def drawn(rng):
     """Inputs of unequal length that overlap, off-origin weights, three of eleven labels wrong."""
     x = rng.normal(0.3, 1.0, (11, 7)) * rng.uniform(0.5, 2, (11, 1))
     y = np.where(rng.uniform(size=11) < 0.5, 1.0, -1.0)
@@ -71,14 +75,20 @@ def test_the_turn_overshoots_beyond_its_window():
     assert at == pytest.approx(0, abs=1e-12)
 
 
-def test_the_slope_turns_sign_at_the_threshold(batch):
-    x, y, t, wrong, w = batch
-    terms = sign.sample_terms(x @ x.T, residuals(w, x, y), residuals(w, x, t), residuals(w, x, -t), wrong)
-    at = float(sign.threshold(terms.of_batch(11)))
-    assert np.isfinite(at)
-    below, here, above = (sign.cosine_slope(terms.of_batch(11), (p, 1 - p), 1.0) for p in (at - 0.1, at, at + 0.1))
-    assert below < 0 < above
-    assert abs(here) < 1e-12 * above
+def test_the_slope_turns_sign_at_the_threshold_and_has_none_where_it_does_not_rise(rng):
+    found = 0
+    for x, y, t, wrong, w in (drawn(rng) for _ in range(40)):
+        terms = sign.sample_terms(x @ x.T, residuals(w, x, y), residuals(w, x, t), residuals(w, x, -t), wrong)
+        products = terms.of_batch(11)
+        all_right, all_wrong = (sign.cosine_slope(products, shares, 1.0) for shares in ((1.0, 0.0), (0.0, 1.0)))
+        at = float(sign.threshold(products))
+        assert np.isfinite(at) == (all_right > all_wrong)
+        if np.isfinite(at):
+            found += 1
+            below, here, above = (sign.cosine_slope(products, (p, 1 - p), 1.0) for p in (at - 0.1, at, at + 0.1))
+            assert below < 0 < above
+            assert abs(here) < 1e-12 * max(abs(all_right), abs(all_wrong), above)
+    assert found >= 20
 
 
 def test_merged_kinds_have_the_slope_of_the_selection():
