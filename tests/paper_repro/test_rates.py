@@ -129,8 +129,8 @@ def test_a_limit_that_is_a_little_off_is_rejected_where_a_rate_alone_accepts_it(
 
 
 def test_a_limit_must_resolve_what_it_says(rng: np.random.Generator) -> None:
-    for seeds, resolved in ((512, True), (32, False)):
-        verdict = judged(CENTRED, np.ones(len(SIZES)), 1 + 0.6 * scatter(rng, seeds))
+    for seeds, spread, resolved in ((512, 0.6, True), (32, 2.0, False)):
+        verdict = judged(CENTRED, np.ones(len(SIZES)), 1 + spread * scatter(rng, seeds))
         off = [m for m in verdict.mutants if "limit off" in m.wrong]
         assert len(off) == 2
         assert all(m.rejected == resolved for m in off)
