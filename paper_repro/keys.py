@@ -56,8 +56,8 @@ def is_current(experiment: Experiment, key: Key) -> bool:
 
 
 def of_tables(experiment: Experiment) -> dict[str, str]:
-    """The digests of the code that makes tables of a result."""
-    return _code_of(experiment, _places(experiment.tables))
+    """The digests of the code that makes tables of a result, and the versions of the packages that it is made with."""
+    return _code_of(experiment, _places(experiment.tables)) | _versions()
 
 
 def of_claim(claim: Claim) -> dict[str, str]:

@@ -9,7 +9,7 @@ Runs of older versions kept tables only.
 import hashlib
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
@@ -56,7 +56,11 @@ def keep(experiment: Experiment, out: Path, *, force: bool = False) -> list[str]
         what = f"{out / experiment.id}.nc must be a result of this version, got one that is not ({error})"
         raise InputError(what) from None
     old = path(experiment.id)
-    changed = _changes(_parsed(old)["tables"], content["tables"]) if old.exists() else ["no numbers were kept before"]
+    changed = (
+        _changes(_parsed(old)["tables"], map(_table, content["tables"]))
+        if old.exists()
+        else ["no numbers were kept before"]
+    )
     if not force:
         with _saying_what_is_refused(changed):
             _require_worthy(experiment, dataset)
@@ -82,7 +86,7 @@ def check(experiment: Experiment) -> list[str]:
     kept = read(experiment.id)
     if kept is None:
         return []
-    changed = _changes(_parsed(path(experiment.id))["tables"], [t._asdict() for t in kept["tables"]])
+    changed = _changes(_parsed(path(experiment.id))["tables"], kept["tables"])
     return [line for line in (*changed, kept["state"]) if line not in ("nothing changed", CURRENT)]
 
 
@@ -97,7 +101,7 @@ def differences(experiment: Experiment, out: Path) -> list[str]:
     dataset = result(experiment, out)
     there, here = kept["config"], json.loads(dataset.attrs["config"])
     names = [name for name in there.keys() | here.keys() if there.get(name) != here.get(name)]
-    cells = _changes(list(kept["tables"]), [t._asdict() for t in experiment.tables(dataset)])
+    cells = _changes(kept["tables"], experiment.tables(dataset))
     settings = [f"settings: {', '.join(sorted(names))} (see `repro show {experiment.id}`)"] if names else []
     return [*settings, *(line for line in cells if line != "nothing changed")]
 
@@ -156,20 +160,20 @@ def _differences(usual: Mapping[str, Any], config: Mapping[str, Any]) -> Iterato
             yield name, now
 
 
-def _changes(old: list[Table], tables: list[dict[str, Any]]) -> list[str]:
+def _changes(old: Iterable[Table], new: Iterable[Table]) -> list[str]:
     """Cells that differ, as 'caption, row, head: old -> new'; tables or rows that came or went."""
-    before, after = _cells([t._asdict() for t in old]), _cells(tables)
+    before, after = _cells(old), _cells(new)
     names = dict.fromkeys([*before, *after])
     pairs = [(name, before.get(name, "nothing"), after.get(name, "nothing")) for name in names]
     return [f"{name}: {a} -> {b}" for name, a, b in pairs if a != b] or ["nothing changed"]
 
 
-def _cells(tables: list[dict[str, Any]]) -> dict[str, str]:
+def _cells(tables: Iterable[Table]) -> dict[str, str]:
     return {
-        f"{t['caption']}, row {i} ({row[0]}), {head}": str(cell)
+        f"{t.caption}, row {i} ({row[0]}), {head}": str(cell)
         for t in tables
-        for i, row in enumerate(t["rows"], 1)
-        for head, cell in zip(t["head"], row, strict=True)
+        for i, row in enumerate(t.rows, 1)
+        for head, cell in zip(t.head, row, strict=True)
     }
 
 
@@ -219,7 +223,7 @@ def _from_data(experiment_id: str, file: Path, changed: int) -> dict[str, Any]:
     if said["tables"] is None:
         return {"state": OTHER_LAYOUT}
     return {
-        "tables": [_table(t) for t in said["tables"]],
+        "tables": [*map(_table, said["tables"])],
         "blocks": said["blocks"],
         "data": partial(_loaded, file, changed),
         "state": CURRENT if said["key"] and keys.is_current(experiment, said["key"]) else OTHER_CODE,
@@ -258,7 +262,7 @@ def _parsed(file: Path) -> dict[str, Any]:
     """What the file of tables says, as Table. Raises DamagedError."""
     try:
         content = json.loads(file.read_text("utf-8"))
-        tables = [_table(t) for t in content["tables"]]
+        tables = [*map(_table, content["tables"])]
         return {name: content[name] for name in ("command", "seeds", "config", *ABOUT)} | {"tables": tables}
     except (OSError, ValueError, LookupError, TypeError):
         raise DamagedError("does not hold reference numbers") from None
