@@ -133,3 +133,5 @@ def _slips() -> Iterator[str]:
         f"{minutes:.0f} minutes in all; `python -m tests.mutants --keep FILE` ({'; '.join(machines)}).\n"
     )
     yield from (f"- `{slip.file}`: {slip.what}: {found[slip]['verdict']}" for slip in survivors)
+    mended = {slip: one["first"] for slip, one in found.items() if one["first"] != "red" == one["verdict"]}
+    yield from (f"- `{slip.file}`: {slip.what}: {first} at first, red since" for slip, first in mended.items())

@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,26 @@ def test_only_red_is_success(verdicts: list[str], code: int, tmp_path: Path, mon
     keep = ["--keep", str(tmp_path / "red.jsonl")]
     assert [mutants.main(keep, file=file) for _ in range(2)] == [code, code]
     assert [one["verdict"] for one in mutants.kept(tmp_path / "red.jsonl").values()] == verdicts
+
+
+def test_what_survived_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried, verdicts = [], iter(["red", "SURVIVES", "red"])
+
+    def run(slips: list[Slip], *_: object) -> Iterator[mutants.Outcome]:
+        for slip in slips:
+            tried.append(slip.what)
+            yield mutants.Outcome(slip, next(verdicts), 1.0, "")
+
+    monkeypatch.setattr(mutants, "prepare", lambda: None)
+    monkeypatch.setattr(mutants, "run", run)
+    file, keep = tmp_path / "slips.toml", tmp_path / "red.jsonl"
+    file.write_text("".join(f"[[slip]]\nwhat = '{k}'\nfile = ''\nfind = ''\nput = ''\ntests = []\n" for k in "ab"))
+    assert [mutants.main(["--keep", str(keep)], file=file) for _ in range(3)] == [1, 0, 0]
+    assert tried == ["a", "b", "b"]
+    assert [(one["first"], one["verdict"]) for one in mutants.kept(keep).values()] == [
+        ("red",) * 2,
+        ("SURVIVES", "red"),
+    ]
 
 
 def test_the_file_says_no_more_than_slips() -> None:

@@ -2,7 +2,8 @@
 
 `python -m tests.mutants TEXT` takes the slips whose file or description has the text, `--jobs N` does N side by side.
 First the tests that the slips name are run without any slip: a test that is red anyway says nothing. `--keep FILE` adds
-a line to FILE for every slip, and leaves out those that have one; `outcomes.jsonl` beside this module is the kept one.
+a line to FILE for every slip, and leaves out those that are red there; `outcomes.jsonl` beside this module is the kept
+one.
 """
 
 import argparse
@@ -77,11 +78,12 @@ def _outcomes(slips: Sequence[Slip], trees: Sequence[Path]) -> Iterator[Outcome]
 
 
 def kept(file: Path | None) -> dict[Slip, dict[str, Any]]:
-    """What a file of outcomes has of every slip: verdict, seconds, date and machine."""
-    found = {}
+    """The last that a file of outcomes has of every slip: verdict, seconds, date, machine; first: the first verdict."""
+    found = dict[Slip, dict[str, Any]]()
     for one in map(json.loads, file.read_text().splitlines() if file and file.exists() else []):
         *texts, tests = one.pop("slip")
-        found[Slip(*texts, tests=tuple(tests))] = one
+        slip = Slip(*texts, tests=tuple(tests))
+        found[slip] = one | {"first": found.get(slip, {}).get("first", one["verdict"])}
     return found
 
 
@@ -104,8 +106,8 @@ def main(arguments: Sequence[str], *, file: Path = FILE, root: Path = ROOT) -> i
     parser.add_argument("--keep", type=Path, help="a file of outcomes, to add to and to go on from")
     options = parser.parse_args(arguments)
     slips = [slip for slip in load(file) if options.text in f"{slip.file} {slip.what}"]
-    before = kept(options.keep)
-    done, slips = [before[s]["verdict"] for s in slips if s in before], [s for s in slips if s not in before]
+    done = {slip for slip, one in kept(options.keep).items() if one["verdict"] == "red"}.intersection(slips)
+    slips = [slip for slip in slips if slip not in done]
     start, bad = time.perf_counter(), []
     prepare()
     for k, outcome in enumerate(run(slips, root, options.jobs), start=1):
@@ -119,7 +121,7 @@ def main(arguments: Sequence[str], *, file: Path = FILE, root: Path = ROOT) -> i
     print(f"{len(slips)} slips in {files} files: {len(slips) - len(bad)} turn a test red ({minutes:.1f} min)")
     for outcome in bad:
         print(f"{outcome.verdict}: {outcome.slip.file}: {outcome.slip.what} {outcome.says}")
-    return 1 if bad or {"red"} != {*done, *(["red"] if slips else [])} else 0
+    return 1 if bad or not (done or slips) else 0
 
 
 if __name__ == "__main__":
