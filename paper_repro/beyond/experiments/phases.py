@@ -37,12 +37,12 @@ WORTH = 0.001  # a gain of a tenth of a point
 
 @dataclass(frozen=True)
 class Phases(Checked):
-    """Grids of n/d, noise rates, signals; c = rho ||x|| of 1-SAM, rho of rules over n-SAM; m = clean d trusted examples.
+    """Grids of n/d, noise rates and signals; c = rho ||x|| of 1-SAM, rho of rules over n-SAM.
 
     A plane takes the first of the grids that do not span it, and every rule at its best of the grid of c or rho, unless
-    rho spans it: then it is c, too. scale: norm of the weights at the start, in a random direction (from zero the first step
-    would be the mean classifier, which nothing beats but what weights examples). samples, seeds: draws and their
-    repetitions.
+    rho spans it: then it is c, too. clean: trusted examples in units of d. scale: norm of the weights at the start, in
+    a random direction (from zero the first step would be the mean classifier, which nothing beats but what weights
+    examples). samples, seeds: draws and their repetitions.
     """
 
     alpha: Grid[Positive] = (0.3, 1.0, 3.0)
@@ -172,8 +172,9 @@ def _best_settings(dataset: xr.Dataset) -> Table:
         steps = [f"{int(at['step'].sel(rule=r))}" for r in (PLAIN, "1-SAM", "n-SAM")]
         first = max(WITHOUT_CLEAN, key=lambda rule: float(at["gain"].sel(rule=rule)))
         rows.append((*(f"{value:g}" for value in where.values()), *sizes, *steps, first))
-    head = (*(SHOWN[name] for name in where), "c of 1-SAM", *(f"ρ of {rule}" for rule in sized[1:]), "best step of SGD", "of 1-SAM", "of n-SAM",
-            "largest gain without clean examples")  # fmt: skip
+    settings = ("c of 1-SAM", *(f"ρ of {rule}" for rule in sized[1:]))
+    stops = ("best step of SGD", "of 1-SAM", "of n-SAM", "largest gain without clean examples")
+    head = (*(SHOWN[name] for name in where), *settings, *stops)
     return Table("Best settings of the grids, and the steps at which to stop", head, tuple(rows))
 
 
