@@ -50,6 +50,13 @@ def test_gains_that_are_kept_are_counted_among_those_that_are_made():
     assert table.rows == (("1-SAM", "2 of 3", "1 of 2", "1 of 2", "+5.0 at n/d = 0.5, Δ = 0.1"),)
 
 
+def test_a_strength_is_the_least_within_a_tenth_of_a_point_of_the_largest_gain():
+    gain = np.array([[[0.0, 0.01]], [[0.0, 0.0495]], [[0.0, 0.05]]])
+    dims, at = ("rho", "Delta", "rule"), {"rho": [0.3, 1.0, 3.0], "Delta": [0.2], "rule": ["SGD", "1-SAM"]}
+    table = phases.by_strength(xr.Dataset({"gain": (dims, gain), "last_gain": (dims, -gain)}, at))
+    assert table.rows == (("0.2", "1 (+5.0) / 0.3 (-1.0)"),)
+
+
 def test_signs_are_equal_at_the_precision_between_a_loss_and_a_gain():
     gain = np.zeros((3, 2, 3))
     gain[:, 0, :] = np.array([[-0.1, 0.1, -0.3], [0.1, 0.2, -0.2], [0.2, 0.3, -0.1]])

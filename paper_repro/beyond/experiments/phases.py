@@ -161,7 +161,8 @@ def tables(dataset: xr.Dataset) -> tuple[Table, ...]:
         rows.append((*(f"{value:g}" for value in where.values()), base, *cells))
     head = (*(SHOWN[name] for name in where), PLAIN, *names)
     caption = "Predicted test accuracy of SGD (%), best stopping / end, and the gains of the others in points"
-    return Table(caption, head, tuple(rows)), _best_settings(dataset), kept(dataset)
+    settings = by_strength(dataset) if "rho" in dataset.dims else _best_settings(dataset)
+    return Table(caption, head, tuple(rows)), settings, kept(dataset)
 
 
 def _best_settings(dataset: xr.Dataset) -> Table:
@@ -176,6 +177,23 @@ def _best_settings(dataset: xr.Dataset) -> Table:
     stops = ("best step of SGD", "of 1-SAM", "of n-SAM", "largest gain without clean examples")
     head = (*(SHOWN[name] for name in where), *settings, *stops)
     return Table("Best settings of the grids, and the steps at which to stop", head, tuple(rows))
+
+
+def by_strength(dataset: xr.Dataset) -> Table:
+    """The least strength whose gain is within WORTH of the largest, at the best stopping and at the end."""
+    rules = [str(r) for r in dataset["rule"].values if r != PLAIN]
+    rows = []
+    for Delta in dataset["Delta"].values:
+        at = dataset.sel(Delta=Delta)
+        cells = [" / ".join(_strongest(at[gain].sel(rule=rule)) for gain in ("gain", "last_gain")) for rule in rules]
+        rows.append((f"{Delta:g}", *cells))
+    caption = "The least strength within .1 points of the largest gain, and that gain in points: best stopping / end"
+    return Table(caption, (SHOWN["Delta"], *rules), tuple(rows))
+
+
+def _strongest(gains: xr.DataArray) -> str:
+    found = gains.where(gains >= gains.max() - WORTH, drop=True)
+    return f"{float(found['rho'][0]):g} ({100 * float(gains.max()):+.1f})"
 
 
 def kept(dataset: xr.Dataset) -> Table:
