@@ -26,7 +26,7 @@ class Stopping(NamedTuple):
 def stopping(*arguments: Any, **options: Any) -> Stopping:
     """The stopping of curves(*arguments, **options).
 
-    Checked by `beyond.transient`.
+    Checked by `beyond.transient`, `beyond.strengths`, `beyond.signals`.
     """
     path = curves(*arguments, **options)["test_accuracy"].values
     slopes = np.sign(np.diff(path))

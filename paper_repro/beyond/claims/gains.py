@@ -1,5 +1,6 @@
 """Claims on which rule is the better one: over training, at equal norm of the weights, and by a selection."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -9,6 +10,7 @@ from paper_repro.beyond.claims import curves
 from paper_repro.beyond.claims.curves import OURS, RHO_BATCH
 from paper_repro.beyond.simulated import NAMES, Descent, at_end, path
 from spec.claims import Claim, MonteCarlo, Mutant, Ordering, Sample
+from spec.problems import SignalNoiseMixture
 from spec.rules import DownWeight, OracleSelection, Rule, Sam, Sgd
 from spec.training import Training
 from theory.logistic import mixture
@@ -24,29 +26,31 @@ RULES = (ONE, BATCH, DownWeight(BATCH, 1.0))
 PER_SEED = 2  # trainings for each seed
 
 
-def _paths(rule: Rule, sample: Sample) -> np.ndarray:
+def _paths(rule: Rule, sample: Sample, problem: SignalNoiseMixture = PROBLEM) -> np.ndarray:
     """Test accuracy and norm beside the signal along training, (2, seeds, epochs + 1)."""
-    found = path(Descent(rule, PROBLEM, TRAINING), sample.seed, PER_SEED * sample.count)
+    found = path(Descent(rule, problem, TRAINING), sample.seed, PER_SEED * sample.count)
     overlap, norm = found[..., NAMES.index("signal_overlap")], found[..., NAMES.index("noise_norm")]
-    both = np.stack([mixture.accuracy_of_overlaps(PROBLEM, overlap, norm), norm])
+    both = np.stack([mixture.accuracy_of_overlaps(problem, overlap, norm), norm])
     return both.reshape(2, sample.count, PER_SEED, -1).mean(axis=2)
 
 
-def _best_and_last(rule: Rule, sample: Sample) -> np.ndarray:
+def _best_and_last(rule: Rule, sample: Sample, problem: SignalNoiseMixture) -> np.ndarray:
     """Accuracy where its mean over seeds is best, and at the end, (2, seeds)."""
-    accuracy, _ = _paths(rule, sample)
+    accuracy, _ = _paths(rule, sample, problem)
     return np.stack([accuracy[:, accuracy.mean(axis=0).argmax()], accuracy[:, -1]])
 
 
-def _measured_gains(sample: Sample) -> np.ndarray:
-    plain, *others = (_best_and_last(rule, sample) for rule in (Sgd(), *RULES))
-    return np.concatenate([other - plain for other in others]).T
+def measured_gains(rules: Sequence[Rule], sample: Sample, problem: SignalNoiseMixture = PROBLEM) -> np.ndarray:
+    """Gains of rules over descent, at the best stopping of each and at the end, (seeds, rules, 2)."""
+    plain, *others = (_best_and_last(rule, sample, problem).T for rule in (Sgd(), *rules))
+    return np.stack([other - plain for other in others], axis=1)
 
 
-def _stated_gains(sample: Sample) -> np.ndarray:
-    found = [stopping.stopping(rule, PROBLEM, TRAINING, Start(1.0), accuracy=DRAWS) for rule in (Sgd(), *RULES)]
+def stated_gains(rules: Sequence[Rule], problem: SignalNoiseMixture = PROBLEM) -> np.ndarray:
+    """The same in the limit, (rules, 2)."""
+    found = [stopping.stopping(rule, problem, TRAINING, Start(1.0), accuracy=DRAWS) for rule in (Sgd(), *rules)]
     plain, *others = (np.array([one.best, one.last]) for one in found)
-    return np.concatenate([other - plain for other in others])
+    return np.stack([other - plain for other in others])
 
 
 TRANSIENT = Claim(
@@ -58,8 +62,8 @@ TRANSIENT = Claim(
     regime=REGIME,
     tolerance=Ordering(),
     setup=lambda sample: sample,
-    predicted=_stated_gains,
-    measured=_measured_gains,
+    predicted=lambda sample: stated_gains(RULES).ravel(),
+    measured=lambda sample: measured_gains(RULES, sample).reshape(sample.count, -1),
     mutants=(
         Mutant("every gain is kept", predicted=lambda sample: np.ones(2 * len(RULES))),
         Mutant("every gain is transient", predicted=lambda sample: np.tile([1, -1], len(RULES))),
