@@ -8,6 +8,7 @@ import numpy as np
 
 from paper_repro.beyond.claims import curves
 from paper_repro.beyond.claims.curves import OURS, RHO_BATCH
+from paper_repro.beyond.claims.whole import finer
 from paper_repro.beyond.simulated import NAMES, Descent, at_end, path
 from spec.claims import Claim, MonteCarlo, Mutant, Ordering, Sample
 from spec.problems import SignalNoiseMixture
@@ -86,9 +87,9 @@ def _measured_at_norms(sample: Sample) -> np.ndarray:
     return at(ONE) - at(BATCH)
 
 
-def _stated_at_norms(one: Rule = ONE) -> np.ndarray:
-    start = Start(1.0)
-    first, second = (stopping.at_norms(NORMS, rule, PROBLEM, TRAINING, start, accuracy=DRAWS) for rule in (one, BATCH))
+def _stated_at_norms(sample: Sample, one: Rule = ONE) -> np.ndarray:
+    start, draws = Start(1.0), finer(DRAWS, sample.count)
+    first, second = (stopping.at_norms(NORMS, rule, PROBLEM, TRAINING, start, accuracy=draws) for rule in (one, BATCH))
     return first - second
 
 
@@ -108,10 +109,10 @@ EQUAL_NORM = Claim(
     regime=REGIME + "; norms 1.2, 1.5 and 2",
     tolerance=MonteCarlo(),
     setup=lambda sample: sample,
-    predicted=lambda sample: _stated_at_norms(),
+    predicted=_stated_at_norms,
     measured=_measured_at_norms,
     mutants=(
-        Mutant("half the shift", predicted=lambda sample: _stated_at_norms(one=Sam(ONE.rho / 2))),
+        Mutant("half the shift", predicted=lambda sample: _stated_at_norms(sample, Sam(ONE.rho / 2))),
         Mutant("at equal steps", measured=_at_equal_steps),
     ),
     theory="theory.mean_field.stopping.at_norms",

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from paper_repro.beyond.claims.curves import N_SAM, OURS, PROBLEM, REGIME, RHO, RHO_BATCH, TRAINING
+from paper_repro.beyond.claims.whole import finer
 from paper_repro.beyond.claims.wrong import NO_RESPONSE
 from paper_repro.beyond.simulated import GROUPS, Descent, group_shares
 from spec.claims import Claim, MonteCarlo, Mutant, Sample
@@ -17,13 +18,14 @@ EPOCHS = (1, 6)
 MANY = Accuracy(samples=8192, repeats=4, seed="beyond.groups")  # shares are counts of samples
 
 
-def _stated(descent: Descent = DESCENT, closure: Closure = prediction.EXACT) -> np.ndarray:
+def _stated(descent: Descent = DESCENT, closure: Closure = prediction.EXACT, seeds: int = 0) -> np.ndarray:
     """Shares of A and B after EPOCHS; C has the rest."""
+    draws = finer(MANY, seeds) if seeds else MANY
 
     def after(epochs: int) -> np.ndarray:
         names, training = [f"share_{group}" for group in GROUPS[:2]], replace(descent.training, epochs=epochs)
         start = Start(descent.scale)
-        return prediction.at_end(names, descent.rule, descent.problem, training, start, accuracy=MANY, closure=closure)
+        return prediction.at_end(names, descent.rule, descent.problem, training, start, accuracy=draws, closure=closure)
 
     return np.concatenate([after(epochs) for epochs in EPOCHS])
 
@@ -44,7 +46,7 @@ SHARES = Claim(
     regime=REGIME + "; after one step and after six",
     tolerance=MonteCarlo(),
     setup=lambda sample: sample,
-    predicted=lambda sample: _stated(),
+    predicted=lambda sample: _stated(seeds=sample.count),
     measured=_measured,
     mutants=(
         Mutant("four times the radius", predicted=lambda sample: _stated(_under(Sam(4 * RHO_BATCH, "batch")))),

@@ -30,7 +30,8 @@ def _rates(rule: OfRho, sample: Sample) -> np.ndarray:
 
 
 def _limits(rule: OfRho, sample: Sample) -> np.ndarray:
-    return np.array([stated(_at_size(rule, d))[LAST_NORM] for d in SIZES])
+    limit = stated(_at_size(rule, SIZES[-1]), seeds=sample.count)  # c and n/d are those of every size
+    return np.full(len(SIZES), limit[LAST_NORM])
 
 
 def _rate(name: str, rule: OfRho, other: OfRho) -> Claim:

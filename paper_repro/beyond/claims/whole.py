@@ -1,7 +1,8 @@
 """The form of claims on whole trainings: what the limit says of the end against samples, case by case."""
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,16 +10,27 @@ from numpy.typing import NDArray
 
 from spec.claims import Claim, MonteCarlo, Mutant
 from spec.rules import Rule
+from theory.mean_field.setting import Accuracy
 
 FloatArray = NDArray[np.float64]
+
+
+def finer(accuracy: Accuracy, seeds: int) -> Accuracy:
+    """Four times the samples for 32 seeds, and as their root from there: the more seeds, the less may a prediction err.
+
+    A prediction is made of samples too. Its own error, of the order of one over their number, must be a small part of
+    the standard error of a mean over seeds, which is all that a tolerance knows of.
+    """
+    return replace(accuracy, samples=accuracy.samples * 2 ** round(2 + math.log2(seeds / 32) / 2))
 
 
 @dataclass(frozen=True)
 class Model:
     """A model whose trainings close in the limit, and what all claims on it have in common.
 
-    stated(descent) and stated(descent, closure), (names,): the predicted end; measured(descent, seed, count),
-    (count, names): that of samples. A descent is a record of a rule and of what it is given; claims add the sample.
+    stated(descent), stated(descent, closure) and stated(descent, seeds=...), (names,): the predicted end, fine enough
+    for so many seeds; measured(descent, seed, count), (count, names): that of samples. A descent is a record of a rule
+    and of what it is given; claims add the sample.
     """
 
     source: str
@@ -38,7 +50,7 @@ class Model:
             regime=self.regime,
             tolerance=MonteCarlo(),
             setup=lambda sample: (sample, descent),
-            predicted=lambda case: self.stated(case[1]),
+            predicted=lambda case: self.stated(case[1], seeds=case[0].count),
             measured=lambda case: self.measured(case[1], case[0].seed, case[0].count),
             mutants=mutants,
             theory=self.theory,
