@@ -10,12 +10,14 @@ import xarray as xr
 from paper_repro.beyond.claims import curves as curve_claims
 from paper_repro.beyond.claims import ends as end_claims
 from paper_repro.beyond.claims import flips, gains, wrong
-from paper_repro.beyond.claims.whole import Model
+from paper_repro.beyond.claims.whole import Model, finer
 from paper_repro.beyond.experiments import curves, ends, phases, rules, signs, transition
 from paper_repro.beyond.simulated import Descent, draw
+from spec.claims import Sample
 from spec.problems import SignalNoiseMixture
 from spec.rules import Sam
 from theory.mean_field import stopping
+from theory.mean_field.setting import Accuracy
 
 
 def test_gains_over_descent_are_of_their_own_reading():
@@ -55,6 +57,11 @@ def test_a_strength_is_the_least_within_a_tenth_of_a_point_of_the_largest_gain()
     dims, at = ("rho", "Delta", "rule"), {"rho": [0.3, 1.0, 3.0], "Delta": [0.2], "rule": ["SGD", "1-SAM"]}
     table = phases.by_strength(xr.Dataset({"gain": (dims, gain), "last_gain": (dims, -gain)}, at))
     assert table.rows == (("0.2", "1 (+5.0) / 0.3 (-1.0)"),)
+
+
+def test_predictions_are_finer_where_means_over_more_seeds_are_compared_with_them():
+    coarse = Accuracy(1024, 4, "any")
+    assert [finer(coarse, seeds) for seeds in (32, 128, 512)] == [Accuracy(1024 * k, 4, "any") for k in (4, 8, 16)]
 
 
 def test_signs_are_equal_at_the_precision_between_a_loss_and_a_gain():
@@ -110,12 +117,15 @@ def test_cases_of_claims_are_what_they_say(monkeypatch):
 
 
 def test_mutants_of_a_model_are_of_another_rule_or_closure():
-    said = Model("", "", "", "", lambda descent, closure=1: np.array([descent.rule, closure]), lambda *_: np.zeros(2))
-    case = (None, curve_claims.Descent(5, curve_claims.PROBLEM, curve_claims.TRAINING))
+    def stated(descent: Descent, closure: int = 1, seeds: int = 0) -> np.ndarray:
+        return np.array([descent.rule, closure, seeds])
+
+    said = Model("", "", "", "", stated, lambda *_: np.zeros(3))
+    case = (Sample(1, 32), curve_claims.Descent(5, curve_claims.PROBLEM, curve_claims.TRAINING))
     right, wrong_rule, wrong_closure = said.whole("", "", case[1], ()), said.ruled("", 6), said.closed("", 2)
-    np.testing.assert_array_equal(right.predicted(case), [5, 1])
-    np.testing.assert_array_equal(wrong_rule.predicted(case), [6, 1])
-    np.testing.assert_array_equal(wrong_closure.predicted(case), [5, 2])
+    np.testing.assert_array_equal(right.predicted(case), [5, 1, 32])
+    np.testing.assert_array_equal(wrong_rule.predicted(case), [6, 1, 0])
+    np.testing.assert_array_equal(wrong_closure.predicted(case), [5, 2, 0])
 
 
 def test_rules_are_told_by_best_and_last_accuracy():
