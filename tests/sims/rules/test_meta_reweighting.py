@@ -82,10 +82,11 @@ def test_normalised_weights_keep_what_agrees(rng):
 
 def test_normalised_weights_are_proportional_to_positive_couplings(rng):
     case = CASES["two layers, 3 classes"]
-    params, batch, clean = case.params(rng), case.batch(rng), case.batch(rng, N_CLEAN)
+    params, others, clean = case.params(rng), case.batch(rng), case.batch(rng, N_CLEAN)
+    batch = Batch(*(jnp.concatenate([one, other[N_CLEAN:]]) for one, other in zip(clean, others, strict=True)))
     c = compiled(case)(params, batch, clean, jnp.zeros(len(batch.t)), 0.0)
     positive = np.maximum(c, 0)
-    assert positive.any()
+    assert positive.any()  # couplings of the clean examples themselves add up to a square
     found = jax.jit(partial(normalised, case.objective))(params, batch, clean)
     np.testing.assert_allclose(found, len(c) * positive / positive.sum(), rtol=1e-10)
 
