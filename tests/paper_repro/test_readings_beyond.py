@@ -10,7 +10,7 @@ import xarray as xr
 from paper_repro.beyond.claims import curves as curve_claims
 from paper_repro.beyond.claims import ends as end_claims
 from paper_repro.beyond.claims import flips, gains, wrong
-from paper_repro.beyond.claims.whole import Model, finer
+from paper_repro.beyond.claims.whole import FEW, Model, finer
 from paper_repro.beyond.experiments import curves, ends, phases, rules, signs, transition
 from paper_repro.beyond.simulated import Descent, draw
 from spec.claims import Sample
@@ -61,6 +61,7 @@ def test_a_strength_is_the_least_within_a_tenth_of_a_point_of_the_largest_gain()
 
 def test_predictions_are_finer_where_means_over_more_seeds_are_compared_with_them():
     coarse = Accuracy(1024, 4, "any")
+    assert finer(coarse, FEW) == coarse
     assert [finer(coarse, seeds) for seeds in (32, 128, 512)] == [Accuracy(1024 * k, 4, "any") for k in (4, 8, 16)]
 
 

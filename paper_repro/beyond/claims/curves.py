@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from paper_repro.beyond.claims.whole import Model, finer
+from paper_repro.beyond.claims.whole import FEW, Model, finer
 from paper_repro.beyond.claims.wrong import NO_ASCENT_MEMORY, NO_JUMPS, NO_RESPONSE
 from paper_repro.beyond.simulated import NAMES, Descent, at_end
 from spec.claims import Asymptotic, Claim, Mutant, Sample
@@ -37,9 +37,9 @@ SCHEDULE = CompensationSchedule(epochs=TRAINING.epochs, steps=1, shape="constant
 CORRECTED = NoiseCompensated(N_SAM, 2.0, SCHEDULE, OracleSelection(0.25, 0.8), sign=-1, project="sphere")
 
 
-def _stated(descent: Descent, closure: Closure = prediction.EXACT, seeds: int = 0) -> np.ndarray:
-    accuracy = finer(DRAWS, seeds) if seeds else DRAWS
-    options: dict[str, Any] = {"clean": CleanSubset(descent.trusted), "accuracy": accuracy, "closure": closure}
+def _stated(descent: Descent, closure: Closure = prediction.EXACT, seeds: int = FEW) -> np.ndarray:
+    draws = finer(DRAWS, seeds)
+    options: dict[str, Any] = {"clean": CleanSubset(descent.trusted), "accuracy": draws, "closure": closure}
     return prediction.at_end(NAMES, descent.rule, descent.problem, descent.training, Start(descent.scale), **options)
 
 

@@ -22,7 +22,14 @@ PROBLEM = replace(curves.PROBLEM, n=96, d=64)
 TRAINING = Training(eta=0.2, epochs=60)
 REGIME = "n, d -> inf with n/d = 1.5; B = 1.5, noise rate .25, step size .2, 60 steps from weights of norm one"
 DRAWS = Accuracy(samples=256, repeats=2, seed="beyond.gains")
-ONE, BATCH = Sam(3 / float(np.hypot(PROBLEM.B, PROBLEM.d**0.5))), Sam(RHO_BATCH, "batch")
+
+
+def one_sam(c: float, B: float = PROBLEM.B) -> Sam:
+    """The shift c in units of the examples' length, which the signal makes longer."""
+    return Sam(c / float(np.hypot(B, PROBLEM.d**0.5)))
+
+
+ONE, BATCH = one_sam(3.0), Sam(RHO_BATCH, "batch")
 RULES = (ONE, BATCH, DownWeight(BATCH, 1.0))
 PER_SEED = 2  # trainings for each seed
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from paper_repro.beyond.claims.curves import N_SAM, OURS, PROBLEM, REGIME, RHO, RHO_BATCH, TRAINING
-from paper_repro.beyond.claims.whole import finer
+from paper_repro.beyond.claims.whole import FEW, finer
 from paper_repro.beyond.claims.wrong import NO_RESPONSE
 from paper_repro.beyond.simulated import GROUPS, Descent, group_shares
 from spec.claims import Claim, MonteCarlo, Mutant, Sample
@@ -18,9 +18,9 @@ EPOCHS = (1, 6)
 MANY = Accuracy(samples=8192, repeats=4, seed="beyond.groups")  # shares are counts of samples
 
 
-def _stated(descent: Descent = DESCENT, closure: Closure = prediction.EXACT, seeds: int = 0) -> np.ndarray:
+def _stated(descent: Descent = DESCENT, closure: Closure = prediction.EXACT, seeds: int = FEW) -> np.ndarray:
     """Shares of A and B after EPOCHS; C has the rest."""
-    draws = finer(MANY, seeds) if seeds else MANY
+    draws = finer(MANY, seeds)
 
     def after(epochs: int) -> np.ndarray:
         names, training = [f"share_{group}" for group in GROUPS[:2]], replace(descent.training, epochs=epochs)

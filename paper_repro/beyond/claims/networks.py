@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from paper_repro.beyond.claims.whole import Model, finer
+from paper_repro.beyond.claims.whole import FEW, Model, finer
 from paper_repro.beyond.claims.wrong_networks import AlongFields, LastLayerMoves, Transposed, WithoutSign
 from paper_repro.beyond.simulated_networks import Descent, at_end
 from spec.claims import Mutant
@@ -34,9 +34,9 @@ def rho(problem: SignalNoiseMixture) -> float:
     return C / float(np.sqrt(problem.B**2 + problem.gamma**2 * problem.d))
 
 
-def stated(descent: Descent, closure: type[Pass] = Pass, seeds: int = 0) -> np.ndarray:
+def stated(descent: Descent, closure: type[Pass] = Pass, seeds: int = FEW) -> np.ndarray:
     """NAMES at the end, predicted; fine enough for so many seeds."""
-    return prediction.at_end(NAMES, *descent, accuracy=finer(DRAWS, seeds) if seeds else DRAWS, closure=closure)
+    return prediction.at_end(NAMES, *descent, accuracy=finer(DRAWS, seeds), closure=closure)
 
 
 MODEL = Model(OURS, REGIME, THEORY, "beyond.networks", stated, at_end)

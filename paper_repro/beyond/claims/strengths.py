@@ -6,18 +6,12 @@ from dataclasses import replace
 import numpy as np
 
 from paper_repro.beyond.claims.curves import OURS
-from paper_repro.beyond.claims.gains import PROBLEM, REGIME, measured_gains, stated_gains
+from paper_repro.beyond.claims.gains import PROBLEM, REGIME, measured_gains, one_sam, stated_gains
 from spec.claims import Claim, Mutant, Ordering
 from spec.problems import SignalNoiseMixture
 from spec.rules import Rule, Sam
 
-
-def _one_sam(c: float, B: float = PROBLEM.B) -> Sam:
-    """The shift c in units of the examples' length, which the signal makes longer."""
-    return Sam(c / float(np.hypot(B, PROBLEM.d**0.5)))
-
-
-RULES = (*(_one_sam(c) for c in (0.5, 2.0, 8.0)), *(Sam(rho, "batch") for rho in (0.3, 1.0, 3.0)))
+RULES = (*(one_sam(c) for c in (0.5, 2.0, 8.0)), *(Sam(rho, "batch") for rho in (0.3, 1.0, 3.0)))
 
 
 def _steps(gains: np.ndarray) -> np.ndarray:
@@ -52,7 +46,7 @@ OVER = (0.5, 1.0, 2.0, 5.0)
 def _over_signals(gains: Callable[[tuple[Rule, ...], SignalNoiseMixture], np.ndarray]) -> np.ndarray:
     """Of 1-SAM from one B to the next, at the best stopping and at the end; n-SAM's at B = 1 and 2, (..., 10)."""
     problems = [replace(PROBLEM, B=B) for B in OVER]
-    found = np.stack([gains((_one_sam(8.0, p.B), Sam(1.0, "batch")), p) for p in problems], axis=-3)
+    found = np.stack([gains((one_sam(8.0, p.B), Sam(1.0, "batch")), p) for p in problems], axis=-3)
     one, batch = np.diff(found[..., 0, :], axis=-2), found[..., 1:3, 1, :]
     return np.concatenate([one, batch], axis=-2).reshape(*found.shape[:-3], -1)
 

@@ -13,6 +13,7 @@ from spec.rules import Rule
 from theory.mean_field.setting import Accuracy
 
 FloatArray = NDArray[np.float64]
+FEW = 2  # seeds for which a prediction need be no finer than it is: wrong variants, which are far off
 
 
 def finer(accuracy: Accuracy, seeds: int) -> Accuracy:
