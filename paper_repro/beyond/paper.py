@@ -174,13 +174,13 @@ PAPER = Paper(
             ("beyond.strengths",),
             "beyond.strengths",
             "holds",
-            "signs checked in trainings at one noise rate: more strength gains more at the best stopping; at the end "
-            "1-SAM gains by it and n-SAM, up to ρ = 3, loses. Predicted: 1-SAM keeps {beyond.strengths.3 | 1-SAM | of"
-            " these also at the end | cell} of its gains, those of large c; the least strength within a tenth of a "
-            "point of the largest gain (points), at the best stopping / at the end, is c = {beyond.strengths.2 | 0.05"
-            " | 1-SAM | cell} and ρ = {beyond.strengths.2 | 0.05 | n-SAM | cell} at the least noise rate, c = "
-            "{beyond.strengths.2 | 0.45 | 1-SAM | cell} and ρ = {beyond.strengths.2 | 0.45 | n-SAM | cell} at the "
-            "largest",
+            "signs checked in trainings at three strengths and one noise rate: more strength gains more at the best "
+            "stopping; at the end 1-SAM gains by it and n-SAM, up to ρ = 3, loses. Predicted: 1-SAM keeps "
+            "{beyond.strengths.3 | 1-SAM | of these also at the end | cell} of its gains, those of large c; the least"
+            " strength within a tenth of a point of the largest gain (points), at the best stopping / at the end, is "
+            "c = {beyond.strengths.2 | 0.05 | 1-SAM | cell} and ρ = {beyond.strengths.2 | 0.05 | n-SAM | cell} at the"
+            " least noise rate, c = {beyond.strengths.2 | 0.45 | 1-SAM | cell} and ρ = {beyond.strengths.2 | 0.45 | "
+            "n-SAM | cell} at the largest",
         ),
         Statement(
             "derived, networks",

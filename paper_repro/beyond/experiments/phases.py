@@ -236,8 +236,8 @@ def _experiment(name: str, title: str, plane: Plane, smoke: Phases, standard: Ph
 
 
 QUICK = Phases(alpha=(0.5, 2.0), Delta=(0.2,), c=(1.0,), rho=(1.0,), training=Training(eta=0.3, epochs=6), samples=128)
-# Long enough for every best stopping that was seen before an end (n/d of 1 or more); with four times as many samples no
-# best accuracy moved by WORTH where it was tried (n/d = 1, Delta = .2), at eight times the cost.
+# Long enough for the best stopping of descent from n/d = .5 on; 1-SAM of the largest c may still rise at the end. With
+# four times as many samples no best accuracy moved by WORTH where it was tried (n/d = 1, Delta = .2).
 # Beyond the largest c and rho of the grids no best accuracy changed by a point where that was tried.
 LONG = Phases(
     training=Training(eta=0.3, epochs=80), samples=1024, seeds=4, c=(1.0, 3.0, 10.0, 30.0, 100.0), rho=(1.0, 3.0, 10.0)
